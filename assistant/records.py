@@ -1,0 +1,213 @@
+"""The values that travel between rooms: frozen, plain, without behaviour of their own.
+
+Offsets (`start`, `end`) are character offsets into `Document.text`, half open; durations end in `_s` and are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["system", "user", "assistant"]
+Verdict = Literal["supported", "unsupported", "unchecked"]
+AbstainReason = Literal["no_hits", "not_supported", "out_of_scope"]
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file as it was read. `id` is the first 16 hex digits of `sha256`, the hash of the file's bytes."""
+
+    id: str
+    sha256: str
+    path: str  # absolute path, or "upload/NAME" for a document that came over HTTP or the page
+    file: str  # last part of path: what the user is shown
+    text: str
+    title: str | None = None
+    publisher: str | None = None
+    author: str | None = None
+    date: str | None = None  # ISO 8601: YYYY-MM-DD, or YYYY-MM / YYYY where the text says no more
+    pages: tuple[int, ...] = ()  # offset at which each page starts; empty where the format has no pages
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A span of one document: `text == document.text[start:end]`."""
+
+    id: str  # "<document_id>-<start>-<end>": stable for the same content and cut
+    document_id: str
+    text: str
+    start: int
+    end: int
+    page: int | None = None  # counted from 1
+    file: str = ""
+    title: str | None = None
+    publisher: str | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A retrieved chunk. `score` grows with relevance; its scale belongs to the retriever."""
+
+    chunk: Chunk
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of some text, `text[start:end]`."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """An exact quote: `quote == document.text[start:end]`. `n` is the marker's number, counted from 1."""
+
+    n: int
+    document_id: str
+    file: str
+    title: str | None
+    publisher: str | None
+    date: str | None
+    page: int | None
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    text: str
+    verdict: Verdict = "unchecked"
+    citations: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time of one answer went. `ttft_s` counts from the question's arrival to the first token."""
+
+    retrieve_s: float = 0.0
+    queue_s: float = 0.0
+    prefill_s: float = 0.0
+    ttft_s: float = 0.0
+    decode_tok_s: float = 0.0
+    check_s: float = 0.0
+    total_s: float = 0.0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole outcome of one question; `answer_json` (in json form) gives its fixed JSON form."""
+
+    question: str
+    answer: str
+    abstained: bool
+    reason: AbstainReason | None
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    hits: tuple[Hit, ...]
+    timings: Timings
+    model: str
+    finish_reason: FinishReason
+    dropped_turns: int = 0  # turns of the history that did not fit the token budget, oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """First event of a stream: the hits that go into the prompt, in prompt order."""
+
+    hits: tuple[Hit, ...]
+    dropped_turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Answer text as it comes, markers included: all `text` joined equal `Answer.answer`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceChecked:
+    """A sentence is complete. `citations` are those of the sentence, also where an earlier one used them."""
+
+    sentence: Sentence
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Last event of every stream."""
+
+    answer: Answer
+
+
+Event = Retrieved | Token | SentenceChecked | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long task is. `total` is None while unknown; `unit` is "B" for bytes, else a plural noun."""
+
+    step: str
+    done: int
+    total: int | None
+    unit: str
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """A stored document without its text."""
+
+    id: str
+    path: str
+    file: str
+    title: str | None
+    publisher: str | None
+    author: str | None
+    date: str | None
+    characters: int
+    chunks: int
+    ingested_at: str  # ISO 8601, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    name: str
+    documents: int
+    chunks: int
+    embedder: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """What became of one file. `detail` is the error's message where the outcome is "failed"."""
+
+    path: str
+    outcome: Literal["added", "changed", "unchanged", "moved", "removed", "failed"]
+    document_id: str | None = None
+    chunks: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    collection: str
+    files: tuple[FileOutcome, ...] = field(default=())
+    stopped: bool = False  # True when the user stopped it; what was done until then is kept

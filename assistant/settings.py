@@ -1,0 +1,204 @@
+"""Every setting, its default and where its value came from. The only reader of environment and TOML.
+
+Later sources win: defaults, `HOME/assistant.toml`, `./assistant.toml` (or the file `ASSISTANT_CONFIG` names),
+environment `ASSISTANT_<SECTION>__<KEY>`, then what the command line passes to `load`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomlkit
+from platformdirs import user_data_path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from assistant.errors import BadSettings, StorageError
+
+CONFIG_NAME = "assistant.toml"
+
+Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelsSection(Section):
+    folder: Folder = Field(
+        default_factory=lambda: user_data_path("assistant-models", appauthor=False),
+        description="where model files lie; shared by every ASSISTANT_HOME",
+    )
+    llm: str = Field("qwen2.5-coder-1.5b", description="catalog name, or path of a GGUF file")
+    embedder: str = Field("all-minilm-l6-v2", description="catalog name of the embedding model")
+    offline: bool = Field(False, description="true forbids `models pull` any network use")
+
+
+class ChunksSection(Section):
+    max_chars: int = Field(1000, ge=200, le=8000, description="longest chunk, in characters")
+    overlap_chars: int = Field(0, ge=0, le=1000, description="characters two neighbouring chunks share")
+
+
+class RetrieveSection(Section):
+    k: int = Field(4, ge=1, le=50, description="hits that go into the prompt")
+
+
+class EngineSection(Section):
+    context_tokens: int = Field(8192, ge=512, description="KV cells shared by all sequences")
+    max_sequences: int = Field(4, ge=1, le=64, description="answers generated side by side")
+    queue: int = Field(16, ge=1, description="requests that may wait before Busy")
+    threads: int = Field(0, ge=0, description="0: as many as physical cores")
+    batch_tokens: int = Field(128, ge=16, le=2048, description="tokens of prompt read in one step")
+    repack_weights: bool = Field(False, description="llama.cpp's use_extra_bufts")
+    gpu_layers: int = Field(-1, ge=-1, description="layers on the GPU; -1: all that fit")
+
+
+class AnswerSection(Section):
+    max_tokens: int = Field(512, ge=1, description="longest answer, in tokens")
+    temperature: float = Field(0.0, ge=0.0, le=2.0)
+    seed: int = Field(0, ge=0)
+    history_tokens: int = Field(1024, ge=0, description="budget of the conversation so far; the oldest turns go first")
+
+
+class ServerSection(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(7860, ge=0, le=65535)
+    api_key: SecretStr = Field(SecretStr(""), description="when set, the API asks for `Authorization: Bearer KEY`")
+    max_upload_mb: int = Field(100, ge=1)
+
+
+class Settings(BaseSettings):
+    """All settings. `Settings()` reads every source; keyword arguments win over all of them.
+
+    Raises pydantic's ValidationError; `load` turns it into BadSettings.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASSISTANT_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    home: Folder = Field(
+        default_factory=lambda: user_data_path("assistant", appauthor=False),
+        description="the one folder for documents, index and choices",
+    )
+    collection: str = Field("default", description="collection used when none is named")
+    models: ModelsSection = ModelsSection()
+    chunks: ChunksSection = ChunksSection()
+    retrieve: RetrieveSection = RetrieveSection()
+    engine: EngineSection = EngineSection()
+    answer: AnswerSection = AnswerSection()
+    server: ServerSection = ServerSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        files = [InitSettingsSource(settings_cls, _read_toml(path)) for path in reversed(config_files())]
+        return (init_settings, env_settings, *files)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One setting as `assistant doctor` prints it. `source` names where the value came from."""
+
+    key: str  # "section.key", or "key" at top level
+    value: Any
+    source: str
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings, with `overrides` (nested mappings, as from the command line) on top.
+
+    Raises BadSettings naming each wrong key, its value and the source it came from.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [_explain(dict(problem), overrides) for problem in error.errors()]
+        raise BadSettings("; ".join(lines) + ".", "`assistant doctor` lists every setting.") from error
+
+
+def origins(settings: Settings, overrides: Mapping[str, Any] | None = None) -> list[Origin]:
+    """Each setting with its value and its source, in the order of declaration."""
+    where = _sources(overrides or {})
+    values = _flatten(settings.model_dump())
+    return [Origin(key, value, where.get(key, "default")) for key, value in values]
+
+
+def config_files() -> list[Path]:
+    """The TOML files that exist, weakest first. Raises BadSettings when ASSISTANT_CONFIG names none."""
+    named = os.environ.get("ASSISTANT_CONFIG")
+    if named and not Path(named).is_file():
+        raise BadSettings(f"ASSISTANT_CONFIG names {named}, which is not a file.", "Correct it or unset it.")
+    candidates = [home_config(), Path(named) if named else Path(CONFIG_NAME)]
+    return [path for path in candidates if path.is_file()]
+
+
+def home_config() -> Path:
+    """Path of the settings file inside ASSISTANT_HOME, whether or not it exists."""
+    home = os.environ.get("ASSISTANT_HOME")
+    return (Path(home).expanduser() if home else user_data_path("assistant", appauthor=False)) / CONFIG_NAME
+
+
+def save(key: str, value: str | int | float | bool) -> Path:
+    """Writes `section.key = value` to the settings file in ASSISTANT_HOME, keeping the rest of it as it is.
+
+    Returns the file's path. Raises StorageError when it cannot be written.
+    """
+    path = home_config()
+    section, _, name = key.partition(".")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        document = tomlkit.parse(path.read_text("utf-8")) if path.is_file() else tomlkit.document()
+        table = document.setdefault(section, tomlkit.table())
+        table[name] = value
+        draft = path.with_suffix(".toml.part")
+        draft.write_text(tomlkit.dumps(document), "utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise StorageError(f"Cannot write {path}: {error.strerror}.", "Check the folder's permissions.") from error
+    return path
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path} cannot be read as TOML: {error}.", "Correct that line.") from error
+
+
+def _sources(overrides: Mapping[str, Any]) -> dict[str, str]:
+    layers: list[tuple[str, Mapping[str, Any]]] = [(str(path), _read_toml(path)) for path in config_files()]
+    layers.append(("environment", EnvSettingsSource(Settings)()))
+    layers.append(("command line", overrides))
+    return {key: name for name, values in layers for key, _ in _flatten(values)}
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _explain(problem: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    source = _sources(overrides).get(key, "default")
+    return f"Setting {key} = {problem['input']!r} (from {source}): {problem['msg']}"
