@@ -211,3 +211,29 @@ class IngestReport:
     collection: str
     files: tuple[FileOutcome, ...] = field(default=())
     stopped: bool = False  # True when the user stopped it; what was done until then is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen, and when to stop; None means the settings' default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a prompt. `id` is a chunk's id where the block is a chunk, else empty."""
+
+    text: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMessage:
+    role: Role
+    blocks: tuple[Block, ...]

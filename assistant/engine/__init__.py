@@ -1,0 +1,7 @@
+"""The performance-critical core: prompts in segments go in, text comes out. Knows nothing of documents or HTTP."""
+
+from assistant.engine.engine import Engine
+from assistant.engine.template import Turn
+from assistant.engine.types import Done, EngineConfig, Params, Piece, Segment
+
+__all__ = ["Done", "Engine", "EngineConfig", "Params", "Piece", "Segment", "Turn"]

@@ -1,0 +1,226 @@
+"""llama.cpp through the low-level bindings of llama-cpp-python: the only file that imports llama_cpp.
+
+A context is used by one thread at a time (llama-cpp-python issues 471 and 1995): the engine's worker. Only
+`tokenize`, which reads the vocabulary alone, may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import llama_cpp as llama
+import psutil
+
+from assistant.engine.types import EngineConfig, Params
+from assistant.errors import EngineFailed, ModelDamaged
+
+_log: deque[str] = deque(maxlen=50)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Consecutive tokens of one sequence, the first at position `start`. Logits are kept for the last one if asked."""
+
+    sequence: int
+    start: int
+    tokens: Sequence[int]
+    logits: bool
+
+
+class Sampler(Protocol):
+    def sample(self, index: int) -> int: ...
+    def close(self) -> None: ...
+
+
+class Backend(Protocol):
+    """What the scheduler needs of a model. Sequences are numbered from 0 to `sequences` - 1."""
+
+    cells: int  # tokens that all sequences together can hold
+    sequences: int
+    batch: int  # most tokens in one call of decode
+
+    def tokenize(self, text: str, special: bool) -> list[int]: ...
+    def piece(self, token: int) -> bytes: ...
+    def ends(self, token: int) -> bool: ...
+    def decode(self, rows: Sequence[Row]) -> list[int]: ...
+    def sampler(self, params: Params) -> Sampler: ...
+    def copy(self, source: int, target: int, end: int) -> None: ...
+    def truncate(self, sequence: int, length: int) -> None: ...
+    def clear(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@llama.llama_log_callback  # type: ignore[untyped-decorator]
+def _keep_log(_level: int, text: bytes, _data: object) -> None:
+    line = text.decode("utf-8", "replace").strip()
+    if line and line != ".":
+        _log.append(line)
+
+
+class LlamaBackend:
+    """One GGUF model and one context with a unified KV buffer, whose cells sequences can share.
+
+    Raises ModelDamaged when llama.cpp cannot load the file, EngineFailed when it cannot make the context.
+    """
+
+    def __init__(self, path: Path, config: EngineConfig) -> None:
+        llama.llama_log_set(_keep_log, ctypes.c_void_p(0))
+        llama.llama_backend_init()
+        self.cells = config.context_tokens
+        self.sequences = config.max_sequences * 2  # as many again to keep finished conversations warm
+        self.batch = max(config.batch_tokens, config.max_sequences)
+        self._model = _load_model(path, config)
+        self._vocab = llama.llama_model_get_vocab(self._model)
+        self._context = self._make_context(config)
+        self._memory = llama.llama_get_memory(self._context)
+        self._batch = llama.llama_batch_init(self.batch, 0, 1)
+
+    def _make_context(self, config: EngineConfig) -> Any:
+        params = llama.llama_context_default_params()
+        params.n_ctx = self.cells
+        params.n_batch = params.n_ubatch = self.batch
+        params.n_seq_max = self.sequences
+        params.n_threads = params.n_threads_batch = config.threads or physical_cores()
+        params.kv_unified = True
+        context = llama.llama_init_from_model(self._model, params)
+        if not context:
+            raise EngineFailed(
+                f"No context of {self.cells} tokens could be made: {last_log()}",
+                "Lower engine.context_tokens, or choose a smaller model with `assistant models use NAME`.",
+            )
+        return context
+
+    @property
+    def trained_context(self) -> int:
+        """Tokens of context the model was trained for."""
+        return int(llama.llama_model_n_ctx_train(self._model))
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template in the GGUF file, if it has one."""
+        raw = llama.llama_model_chat_template(self._model, None)
+        return raw.decode("utf-8") if raw else None
+
+    @property
+    def add_bos(self) -> bool:
+        return bool(llama.llama_vocab_get_add_bos(self._vocab))
+
+    @property
+    def bos(self) -> int:
+        return int(llama.llama_vocab_bos(self._vocab))
+
+    def tokenize(self, text: str, special: bool) -> list[int]:
+        raw = text.encode("utf-8", "replace")
+        size = len(raw) + 8  # a token is at least a byte, but for prefixes the vocabulary adds
+        tokens = (llama.llama_token * size)()
+        count = llama.llama_tokenize(self._vocab, raw, len(raw), tokens, size, False, special)
+        if count < 0:
+            raise EngineFailed(f"A text of {len(raw)} bytes could not be tokenized.", "Shorten it.")
+        return list(tokens[:count])
+
+    def piece(self, token: int) -> bytes:
+        buffer = ctypes.create_string_buffer(256)
+        count = llama.llama_token_to_piece(self._vocab, token, buffer, 256, 0, False)
+        return buffer.raw[: max(count, 0)]
+
+    def ends(self, token: int) -> bool:
+        return bool(llama.llama_vocab_is_eog(self._vocab, token))
+
+    def decode(self, rows: Sequence[Row]) -> list[int]:
+        """Computes all rows in one batch. Returns, per row, the index of its last token for `Sampler.sample`.
+
+        Raises EngineFailed with llama.cpp's code; positions of a sequence must be consecutive.
+        """
+        batch, filled, last = self._batch, 0, []
+        for row in rows:
+            for offset, token in enumerate(row.tokens):
+                batch.token[filled] = token
+                batch.pos[filled] = row.start + offset
+                batch.n_seq_id[filled] = 1
+                batch.seq_id[filled][0] = row.sequence
+                batch.logits[filled] = 0
+                filled += 1
+            batch.logits[filled - 1] = row.logits
+            last.append(filled - 1)
+        batch.n_tokens = filled
+        code = llama.llama_decode(self._context, batch)
+        if code != 0:
+            raise EngineFailed(f"llama.cpp could not decode {filled} tokens (code {code}): {last_log()}")
+        return last
+
+    def sampler(self, params: Params) -> LlamaSampler:
+        return LlamaSampler(self._context, params)
+
+    def copy(self, source: int, target: int, end: int) -> None:
+        """Shares the cells of `source` before position `end` with the empty sequence `target`."""
+        llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def truncate(self, sequence: int, length: int) -> None:
+        """Forgets all of a sequence from position `length` on."""
+        llama.llama_memory_seq_rm(self._memory, sequence, length, -1)
+
+    def clear(self) -> None:
+        llama.llama_memory_clear(self._memory, True)
+
+    def close(self) -> None:
+        llama.llama_batch_free(self._batch)
+        llama.llama_free(self._context)
+        llama.llama_model_free(self._model)
+
+
+class LlamaSampler:
+    """A chain of llama.cpp samplers for one request: greedy at temperature 0, else min-p, top-p, temperature, draw."""
+
+    def __init__(self, context: Any, params: Params) -> None:
+        self._context = context
+        self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
+        for stage in _stages(params):
+            llama.llama_sampler_chain_add(self._chain, stage)
+
+    def sample(self, index: int) -> int:
+        return int(llama.llama_sampler_sample(self._chain, self._context, index))
+
+    def close(self) -> None:
+        llama.llama_sampler_free(self._chain)
+
+
+def _stages(params: Params) -> list[Any]:
+    if params.temperature == 0:
+        return [llama.llama_sampler_init_greedy()]
+    stages = []
+    if params.min_p > 0:
+        stages.append(llama.llama_sampler_init_min_p(params.min_p, 1))
+    if params.top_p < 1:
+        stages.append(llama.llama_sampler_init_top_p(params.top_p, 1))
+    stages.append(llama.llama_sampler_init_temp(params.temperature))
+    stages.append(llama.llama_sampler_init_dist(params.seed))
+    return stages
+
+
+def _load_model(path: Path, config: EngineConfig) -> Any:
+    params = llama.llama_model_default_params()
+    params.use_extra_bufts = config.repack_weights
+    params.n_gpu_layers = config.gpu_layers
+    model = llama.llama_model_load_from_file(os.fsencode(path), params)
+    if not model:
+        raise ModelDamaged(
+            f"llama.cpp cannot load {path}: {last_log()}", "Check the file with `assistant models verify`."
+        )
+    return model
+
+
+def last_log() -> str:
+    """llama.cpp's latest line of log, for error messages."""
+    return _log[-1] if _log else "no reason given"
+
+
+def physical_cores() -> int:
+    """Physical cores this process may use; hyper-threads slow llama.cpp down."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(psutil.cpu_count(logical=False) or allowed, allowed)

@@ -1,0 +1,174 @@
+"""The engine: one worker thread that owns the model, and a bounded queue in front of it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from assistant.engine.backend import Backend, LlamaBackend
+from assistant.engine.scheduler import Request, Scheduler
+from assistant.engine.template import ChatTemplate, Turn
+from assistant.engine.types import Done, EngineConfig, Params, Piece, Totals
+from assistant.errors import Busy, EngineFailed, QuestionTooLong
+
+_MIN_ANSWER = 16  # tokens of room below which an answer is not worth starting
+
+
+class Engine:
+    """Generates text for any number of callers. Thread safe; close it when done.
+
+    `generate` raises Busy when the queue is full, QuestionTooLong when a prompt can never fit, EngineFailed when the
+    engine is closed or a step failed.
+    """
+
+    def __init__(self, backend: Backend, template: ChatTemplate, config: EngineConfig, bos: int | None = None) -> None:
+        self._backend = backend
+        self._template = template
+        self._config = config
+        self._bos = bos
+        self._scheduler = Scheduler(backend, config.max_sequences)
+        self._lock = threading.Condition()
+        self._inbox: list[Request] = []  # hands requests to the worker, who alone touches the scheduler
+        self._closed = False
+        self.totals = Totals()
+        self._worker = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._worker.start()
+
+    @classmethod
+    def open(cls, model: Path, config: EngineConfig) -> Engine:
+        """Loads a GGUF model. Raises ModelDamaged or EngineFailed."""
+        backend = LlamaBackend(model, config)
+        return cls(backend, ChatTemplate(backend.chat_template), config, backend.bos if backend.add_bos else None)
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens that one prompt and its answer can have together."""
+        return self._backend.cells
+
+    def count(self, text: str) -> int:
+        """Tokens of a plain text."""
+        return len(self._backend.tokenize(text, False))
+
+    def tokenize(self, turns: Sequence[Turn]) -> list[int]:
+        """The conversation as the model reads it, up to where its answer begins."""
+        tokens = [] if self._bos is None else [self._bos]
+        for segment in self._template.render(turns):
+            tokens += self._backend.tokenize(segment.text, segment.special)
+        return tokens
+
+    def generate(self, turns: Sequence[Turn], params: Params, cancel: threading.Event | None = None) -> Generation:
+        """Queues a request; iterating gives pieces of the answer as they come, then Done.
+
+        Setting `cancel` stops it within a step, also while the prompt is being read.
+        """
+        prompt = self.tokenize(turns)
+        room = self.context_tokens - len(prompt)
+        if room < _MIN_ANSWER:
+            raise QuestionTooLong(
+                f"The prompt has {len(prompt)} tokens; the context holds {self.context_tokens}.",
+                "Ask a shorter question, or raise engine.context_tokens.",
+            )
+        params = replace(params, max_tokens=min(params.max_tokens, room))
+        generation = Generation(self, prompt, params, cancel or threading.Event())
+        self._submit(generation.request)
+        return generation
+
+    def check_busy(self) -> None:
+        """Raises Busy when no more requests are taken at present."""
+        with self._lock:
+            self._check_busy()
+
+    def stats(self) -> dict[str, float]:
+        """Totals since the engine opened, by name."""
+        return {f"{name}_total": count for name, count in asdict(self.totals).items()}
+
+    def depth(self) -> tuple[int, int]:
+        """Requests that wait, and requests that run."""
+        with self._lock:
+            return len(self._inbox) + len(self._scheduler.waiting), len(self._scheduler.running)
+
+    def close(self) -> None:
+        """Ends running requests with EngineFailed and frees the model. Safe to call twice."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._lock.notify()
+        self._worker.join()
+        self._backend.close()
+
+    def _submit(self, request: Request) -> None:
+        with self._lock:
+            if self._closed:
+                raise EngineFailed("The engine is closed.", "Start the assistant again.")
+            self._check_busy()
+            self._inbox.append(request)
+            self._lock.notify()
+
+    def _check_busy(self) -> None:
+        if len(self._inbox) + len(self._scheduler.waiting) >= self._config.queue:
+            self.totals = replace(self.totals, busy=self.totals.busy + 1)
+            raise Busy(
+                f"{self._config.queue} requests are waiting already.",
+                f"Try again in {Busy.retry_after_s} s, or raise engine.queue.",
+            )
+
+    def count_up(self, **more: int) -> None:
+        """Adds to the totals."""
+        with self._lock:
+            self.totals = replace(self.totals, **{key: getattr(self.totals, key) + n for key, n in more.items()})
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._closed or self._inbox or self._scheduler.busy)
+                self._scheduler.waiting.extend(self._inbox)
+                self._inbox.clear()
+                if self._closed:
+                    break
+            try:
+                self._scheduler.step()
+            except Exception as error:  # noqa: BLE001 - the requests have been told; the engine goes on
+                self._scheduler.fail_all(error)
+        self._scheduler.fail_all(EngineFailed("The engine was closed.", "Start the assistant again."))
+
+
+class Generation:
+    """One request's events: iterate for pieces, then Done. Abandoning it part-way stops the work."""
+
+    def __init__(self, engine: Engine, prompt: Sequence[int], params: Params, cancel: threading.Event) -> None:
+        self._engine = engine
+        self._events: queue.SimpleQueue[Piece | Done | Exception] = queue.SimpleQueue()
+        self._ended = False
+        self.request = Request(prompt, params, self._events.put, cancel)
+
+    def __iter__(self) -> Generation:
+        return self
+
+    def __next__(self) -> Piece | Done:
+        if self._ended:
+            raise StopIteration
+        event = self._events.get()
+        self._ended = not isinstance(event, Piece)
+        if isinstance(event, Exception):
+            self._engine.count_up(failed=1)
+            raise EngineFailed(f"Generation failed: {event}", "Ask again; if it goes on, restart.") from event
+        if isinstance(event, Done):
+            self._engine.count_up(
+                requests=1,
+                cancelled=int(event.finish == "cancelled"),
+                prompt_tokens=event.prompt_tokens,
+                cached_tokens=event.cached_tokens,
+                completion_tokens=event.completion_tokens,
+            )
+        return event
+
+    def close(self) -> None:
+        """Stops the request if it still runs."""
+        self.request.abandoned = True
+
+    def __del__(self) -> None:
+        self.close()

@@ -1,0 +1,81 @@
+"""What goes into the engine and what comes out. Tokens are counted in the model's own vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Finish = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of prompt.
+
+    `special` says whether control tokens such as <|im_end|> are recognised in it: true only for text of the chat
+    template, so that a document cannot end a turn. `id` names a segment whose text returns in other prompts (a chunk);
+    only segments with an id may be kept apart from the prompt they stood in.
+    """
+
+    text: str
+    id: str = ""
+    special: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """How to generate. `temperature` 0 is greedy; `top_p` 1 and `min_p` 0 leave every token in."""
+
+    max_tokens: int = 512
+    temperature: float = 0.0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text of one or more tokens: always whole characters, never part of a stop string."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The last event of a generation. Times are seconds since the request was submitted or spent in the phase."""
+
+    finish: Finish
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    queue_s: float
+    prefill_s: float
+    ttft_s: float
+    decode_tok_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How to load a model. `threads` 0 takes every physical core; `gpu_layers` -1 offloads all that fit."""
+
+    context_tokens: int = 8192
+    max_sequences: int = 4
+    queue: int = 16
+    threads: int = 0
+    batch_tokens: int = 128
+    repack_weights: bool = False
+    gpu_layers: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts since the engine opened."""
+
+    requests: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    busy: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0

@@ -1,0 +1,45 @@
+"""Shared by all tests: where real models lie, and folders that are never the user's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assistant import models
+from assistant.errors import AssistantError
+from assistant.settings import Settings
+
+REPO = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing a test does may end in the home of the person who runs it."""
+    before = os.environ.get("ASSISTANT_HOME")
+    os.environ["ASSISTANT_HOME"] = str(tmp_path_factory.mktemp("home"))
+    yield
+    if before is None:
+        del os.environ["ASSISTANT_HOME"]
+    else:
+        os.environ["ASSISTANT_HOME"] = before
+
+
+def real_model(name: str) -> models.LocalModel:
+    """A model of the catalog, or a skip with the reason why it is not here."""
+    try:
+        return models.resolve(name, Settings().models.folder)
+    except AssistantError as error:
+        pytest.skip(f"needs a model: {error}")
+
+
+@pytest.fixture(scope="session")
+def tiny_llm() -> Path:
+    return next(iter(real_model("smollm2-135m").paths.values()))
+
+
+@pytest.fixture(scope="session")
+def default_llm() -> Path:
+    return next(iter(real_model("qwen2.5-coder-1.5b").paths.values()))

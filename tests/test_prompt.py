@@ -1,0 +1,114 @@
+"""Prompts: what fits, what is dropped, and that document text stays what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.errors import BadSettings, QuestionTooLong
+from assistant.prompt import Prompt, Prompts
+from assistant.records import Chunk, Hit, Message
+
+PROMPTS = Prompts()
+
+
+def count(text: str) -> int:
+    return len(text.split())
+
+
+def hit(text: str, number: int = 0) -> Hit:
+    return Hit(Chunk(f"d-{number}", "d", text, 0, len(text), file="d.txt", title="T", publisher="P", date="2020"), 1.0)
+
+
+def build(question: str = "Why?", history: list[Message] | None = None, hits: list[Hit] | None = None,
+          budget: int = 1000, history_budget: int = 500) -> Prompt:  # fmt: skip
+    return PROMPTS.build(question, history or [], [hit("Some text.")] if hits is None else hits,
+                         count, budget, history_budget)  # fmt: skip
+
+
+def text_of(prompt: Prompt) -> str:
+    return "\n".join(block.text for message in prompt.messages for block in message.blocks)
+
+
+def test_sources_come_first_and_the_question_last() -> None:
+    prompt = build(history=[Message("user", "Who?"), Message("assistant", "Ann. [1]")])
+    assert [message.role for message in prompt.messages] == ["system", "user", "assistant", "user"]
+    assert "Some text." in prompt.messages[1].blocks[1].text
+    assert "Who?" in prompt.messages[1].blocks[-1].text
+    assert prompt.messages[2].blocks[0].text == "Ann."
+    assert "Why?" in prompt.messages[-1].blocks[0].text
+
+
+def test_a_chunk_keeps_its_id_and_reads_the_same_at_any_rank() -> None:
+    a, b = hit("A text.", 1), hit("B text.", 2)
+    blocks = {
+        block.id: block.text for hits in ([a, b], [b, a]) for block in build(hits=hits).messages[1].blocks if block.id
+    }
+    assert blocks == {"d-1": "Source: T, P, 2020\nA text.\n\n", "d-2": "Source: T, P, 2020\nB text.\n\n"}
+
+
+def test_placeholders_in_documents_and_questions_are_only_text() -> None:
+    prompt = build("What is $text?", hits=[hit("$question {question} %s")])
+    assert "What is $text?" in text_of(prompt)
+    assert "$question {question} %s" in text_of(prompt)
+
+
+def test_hits_that_do_not_fit_are_left_out_and_not_listed() -> None:
+    hits = [hit("word " * 100, number) for number in range(5)]
+    prompt = build(hits=hits, budget=330)
+    assert 0 < len(prompt.hits) < 5
+    assert [block.id for block in prompt.messages[1].blocks if block.id] == [h.chunk.id for h in prompt.hits]
+
+
+def test_the_newest_turns_stay_and_the_dropped_are_counted() -> None:
+    history = [Message("user" if n % 2 == 0 else "assistant", f"turn{n} " + "word " * 50) for n in range(10)]
+    prompt = build(history=history, history_budget=200)
+    assert "turn9" in text_of(prompt)
+    assert "turn8" in text_of(prompt)
+    assert "turn0" not in text_of(prompt)
+    kept = sum(f"turn{n} " in text_of(prompt) for n in range(10))
+    assert prompt.dropped_turns == 10 - kept
+
+
+def test_the_last_exchange_stays_even_when_it_is_longer_than_the_budget() -> None:
+    history = [Message("user", "first " * 300), Message("assistant", "second " * 300)]
+    prompt = build(history=history, history_budget=100, budget=2000)
+    assert prompt.dropped_turns == 0
+    assert "first" in text_of(prompt)
+    assert "second" in text_of(prompt)
+    assert count(text_of(prompt)) < 400
+
+
+def test_a_question_that_leaves_no_room_is_refused_with_the_numbers() -> None:
+    with pytest.raises(QuestionTooLong, match="500 tokens"):
+        build("word " * 500, budget=300)
+    with pytest.raises(QuestionTooLong):
+        build("word " * 200, hits=[hit("text " * 200)], budget=300)
+
+
+@given(
+    st.lists(st.text("ab ", max_size=200), max_size=9),
+    st.lists(st.text("cd ", min_size=1, max_size=200), max_size=6),
+    st.integers(120, 400),
+)
+def test_the_budget_is_kept(turns: list[str], texts: list[str], budget: int) -> None:
+    history = [Message("user" if n % 2 == 0 else "assistant", turn) for n, turn in enumerate(turns)]
+    try:
+        prompt = build(history=history, hits=[hit(text, n) for n, text in enumerate(texts)], budget=budget,
+                       history_budget=100)  # fmt: skip
+    except QuestionTooLong:
+        return
+    assert count(text_of(prompt)) <= budget
+    assert prompt.messages[1].role == "user"
+
+
+@pytest.mark.parametrize(("name", "text"), [("question", "no placeholder"), ("system", "$what")])
+def test_a_prompt_without_its_placeholders_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    for path in (Path(__file__).parent.parent / "prompts").iterdir():
+        (tmp_path / path.name).write_text(path.read_text())
+    (tmp_path / f"{name}.txt").write_text(text)
+    with pytest.raises(BadSettings, match=f"{name}.txt"):
+        Prompts(tmp_path)

@@ -1,0 +1,245 @@
+"""The scheduler over a backend that computes nothing: who runs, who waits, and that nothing is lost or mixed up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assistant.engine.backend import Row
+from assistant.engine.scheduler import Request, Scheduler, TextOut
+from assistant.engine.types import Done, Params, Piece
+
+END = 0
+
+
+class FakeSampler:
+    def __init__(self, backend: FakeBackend) -> None:
+        self._backend = backend
+        self.closed = False
+
+    def sample(self, index: int) -> int:
+        return self._backend.next_tokens[index]
+
+    def close(self) -> None:
+        assert not self.closed
+        self.closed = True
+
+
+class FakeBackend:
+    """Remembers which tokens each sequence holds, and answers with a function of them, as a true model does."""
+
+    def __init__(self, cells: int = 64, sequences: int = 4, batch: int = 8) -> None:
+        self.cells, self.sequences, self.batch = cells, sequences, batch
+        self.held: list[list[int]] = [[] for _ in range(sequences)]
+        self.next_tokens: dict[int, int] = {}
+        self.samplers: list[FakeSampler] = []
+        self.fail_next = False
+        self.decoded = 0
+
+    def piece(self, token: int) -> bytes:
+        return f"{token} ".encode()
+
+    def ends(self, token: int) -> bool:
+        return token == END
+
+    def decode(self, rows: Sequence[Row]) -> list[int]:
+        if self.fail_next:
+            self.fail_next = False
+            raise RuntimeError("no luck")
+        assert 0 < sum(len(row.tokens) for row in rows) <= self.batch
+        self.next_tokens, at = {}, -1
+        indices = []
+        for row in rows:
+            held = self.held[row.sequence]
+            assert len(held) == row.start, "positions of a sequence are consecutive"
+            held.extend(row.tokens)
+            at += len(row.tokens)
+            self.decoded += len(row.tokens)
+            self.next_tokens[at] = follow(held)
+            indices.append(at)
+        assert sum(map(len, self.held)) <= self.cells
+        return indices
+
+    def sampler(self, params: Params) -> FakeSampler:
+        self.samplers.append(FakeSampler(self))
+        return self.samplers[-1]
+
+    def copy(self, source: int, target: int, end: int) -> None:
+        assert not self.held[target]
+        self.held[target] = self.held[source][:end]
+
+    def truncate(self, sequence: int, length: int) -> None:
+        del self.held[sequence][length:]
+
+    def clear(self) -> None:
+        self.held = [[] for _ in range(self.sequences)]
+
+    def tokenize(self, text: str, special: bool) -> list[int]:
+        return [ord(c) for c in text]
+
+    def close(self) -> None: ...
+
+
+def follow(held: Sequence[int]) -> int:
+    """The next token: depends on all before it; ends about one time in eight."""
+    value = hash(tuple(held)) % 97
+    return END if value % 8 == 0 else value
+
+
+def expected(prompt: Sequence[int], most: int) -> tuple[str, str]:
+    """Text and finish of a request that runs alone."""
+    held, out = list(prompt), []
+    while True:
+        token = follow(held)
+        if token == END:
+            return "".join(f"{t} " for t in out), "stop"
+        out.append(token)
+        held.append(token)
+        if len(out) == most:
+            return "".join(f"{t} " for t in out), "length"
+
+
+class Client:
+    def __init__(self, prompt: Sequence[int], most: int) -> None:
+        self.events: list[Piece | Done | Exception] = []
+        self.cancel = threading.Event()
+        self.request = Request(list(prompt), Params(max_tokens=most), self.events.append, self.cancel)
+
+    @property
+    def text(self) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Piece))
+
+    @property
+    def end(self) -> Done | Exception:
+        *pieces, last = self.events
+        assert all(isinstance(event, Piece) for event in pieces), "one end, and it comes last"
+        assert not isinstance(last, Piece)
+        return last
+
+
+def drain(scheduler: Scheduler, limit: int = 10_000) -> None:
+    for _ in range(limit):
+        if not scheduler.step() and not scheduler.busy:
+            return
+    raise AssertionError("the scheduler does not come to an end")
+
+
+prompts = st.lists(st.integers(1, 3), min_size=1, max_size=20)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(prompts, st.integers(1, 12), st.integers(0, 30)), min_size=1, max_size=12),
+    st.integers(1, 4),
+    st.integers(4, 16),
+)
+def test_every_request_ends_once_with_the_text_it_would_have_alone(
+    jobs: list[tuple[list[int], int, int]], active: int, batch: int
+) -> None:
+    backend = FakeBackend(sequences=active * 2, batch=batch)
+    scheduler = Scheduler(backend, active)
+    clients = [Client(prompt, most) for prompt, most, _ in jobs]
+    for step in range(31):
+        scheduler.waiting.extend(c.request for c, (_, _, at) in zip(clients, jobs, strict=True) if at == step)
+        scheduler.step()
+        assert len(scheduler.running) <= active
+    drain(scheduler)
+    for client, (prompt, most, _) in zip(clients, jobs, strict=True):
+        assert isinstance(client.end, Done)
+        assert (client.text, client.end.finish) == expected(prompt, most)
+        assert client.end.prompt_tokens == len(prompt)
+        assert client.end.cached_tokens < len(prompt)
+    assert all(sampler.closed for sampler in backend.samplers)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(prompts, st.integers(0, 12)), min_size=1, max_size=8))
+def test_a_cancelled_request_ends_within_a_step_and_harms_no_other(jobs: list[tuple[list[int], int]]) -> None:
+    backend = FakeBackend(batch=6)
+    scheduler = Scheduler(backend, active=2)
+    clients = [Client(prompt, 10) for prompt, _ in jobs]
+    scheduler.waiting.extend(client.request for client in clients)
+    for step in range(13):
+        for client, (_, at) in zip(clients, jobs, strict=True):
+            if at == step:
+                client.cancel.set()
+        scheduler.step()
+        for client, (_, at) in zip(clients, jobs, strict=True):
+            if at <= step:
+                assert isinstance(client.end, Done)
+    assert not scheduler.busy
+    for client, (prompt, _) in zip(clients, jobs, strict=True):
+        assert expected(prompt, 10)[0].startswith(client.text)
+
+
+def test_who_does_not_fit_waits() -> None:
+    scheduler = Scheduler(FakeBackend(cells=20, batch=8), active=4)
+    first, second = Client([1] * 10, 5), Client([2] * 10, 5)
+    scheduler.waiting.extend([first.request, second.request])
+    scheduler.step()
+    assert len(scheduler.running) == 1
+    drain(scheduler)
+    assert second.text == expected([2] * 10, 5)[0]
+
+
+def test_a_long_prompt_does_not_hold_up_one_who_is_reading_his_answer() -> None:
+    backend = FakeBackend(cells=400, batch=8)
+    scheduler = Scheduler(backend, active=2)
+    prompt = next([n] for n in range(1, 1000) if expected([n], 12)[1] == "length")
+    talking, long = Client(prompt, 12), Client([3] * 200, 1)
+    scheduler.waiting.append(talking.request)
+    scheduler.step()
+    scheduler.waiting.append(long.request)
+    for _ in range(5):
+        before = len(talking.events)
+        scheduler.step()
+        assert len(talking.events) > before
+    assert not long.events
+
+
+def test_a_known_prefix_is_not_computed_again() -> None:
+    backend = FakeBackend(cells=200, batch=50)
+    scheduler = Scheduler(backend, active=1)
+    prompt = [1, 2, 3] * 6
+    for tail in ([1], [2], [1, 1]):  # the third begins with the first
+        client = Client([*prompt, *tail], 1)
+        scheduler.waiting.append(client.request)
+        drain(scheduler)
+        assert client.text == expected([*prompt, *tail], 1)[0]
+    assert isinstance(client.end, Done)
+    assert client.end.cached_tokens == len(prompt) + 1
+
+
+def test_an_exception_in_a_step_fails_those_in_it_and_the_next_request_runs() -> None:
+    backend = FakeBackend()
+    scheduler = Scheduler(backend, active=2)
+    unlucky = Client([1, 2], 3)
+    scheduler.waiting.append(unlucky.request)
+    backend.fail_next = True
+    with pytest.raises(RuntimeError):
+        scheduler.step()
+    assert isinstance(unlucky.end, RuntimeError)
+    lucky = Client([1, 2], 3)
+    scheduler.waiting.append(lucky.request)
+    drain(scheduler)
+    assert lucky.text == expected([1, 2], 3)[0]
+
+
+@given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=3), max_size=2), st.randoms())
+def test_text_is_whole_characters_and_ends_before_the_stop_string(text: str, stop: list[str], random: object) -> None:
+    raw, out, shown, stopped = text.encode("utf-8", "replace"), TextOut(tuple(stop)), "", False
+    while raw and not stopped:
+        cut = random.randint(1, 4)  # type: ignore[attr-defined]
+        piece, stopped = out.feed(raw[:cut])
+        raw, shown = raw[cut:], shown + piece
+    if not stopped:
+        shown += out.feed(b"", final=True)[0]
+    whole = text.encode("utf-8", "replace").decode()
+    ends = [whole.find(word) + len(word) for word in stop if word in whole]
+    first = whole[: min(ends)] if ends else whole
+    cuts = [first.find(word) for word in stop if word in first]
+    assert shown == (first[: min(cuts)] if cuts else first)
