@@ -1,0 +1,41 @@
+"""A private chat assistant over your own documents, wholly on your machine.
+
+from assistant import Assistant, Settings
+with Assistant.open(Settings()) as assistant:
+    print(assistant.answer("...").answer)
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from assistant.chain import Assistant
+    from assistant.settings import Settings
+
+__all__ = ["Assistant", "Settings"]
+
+# Libraries read these when they are imported: none of them may send anything anywhere.
+os.environ.update(
+    ANONYMIZED_TELEMETRY="False",  # chromadb
+    DO_NOT_TRACK="1",
+    GRADIO_ANALYTICS_ENABLED="False",
+    HF_HUB_DISABLE_TELEMETRY="1",
+    LANGCHAIN_TRACING_V2="false",
+    LANGSMITH_TRACING="false",
+    OTEL_SDK_DISABLED="true",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the two public names when they are first used: the command line starts without LangChain."""
+    if name == "Assistant":
+        from assistant.chain import Assistant
+
+        return Assistant
+    if name == "Settings":
+        from assistant.settings import Settings
+
+        return Settings
+    raise AttributeError(f"module 'assistant' has no attribute {name!r}")

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.engine.backend import Row
-from assistant.engine.scheduler import Request, Scheduler, TextOut
+from assistant.engine.requests import Part, Reading, Request, TextOut, TokenPrompt
+from assistant.engine.scheduler import Scheduler
+from assistant.engine.store import KVStore, PrefixCache
 from assistant.engine.types import Done, Params, Piece
 
 END = 0
@@ -34,6 +36,7 @@ class FakeBackend:
 
     def __init__(self, cells: int = 64, sequences: int = 4, batch: int = 8) -> None:
         self.cells, self.sequences, self.batch = cells, sequences, batch
+        self.identity = "fake"
         self.held: list[list[int]] = [[] for _ in range(sequences)]
         self.next_tokens: dict[int, int] = {}
         self.samplers: list[FakeSampler] = []
@@ -68,9 +71,19 @@ class FakeBackend:
         self.samplers.append(FakeSampler(self))
         return self.samplers[-1]
 
-    def copy(self, source: int, target: int, end: int) -> None:
-        assert not self.held[target]
-        self.held[target] = self.held[source][:end]
+    def save(self, sequence: int, start: int, end: int) -> bytes:
+        assert end <= len(self.held[sequence])
+        return bytes(self.held[sequence][start:end])
+
+    def load(self, sequence: int, data: bytes) -> bool:
+        self.held[sequence] = list(data)
+        return True
+
+    def join(self, sequence: int, data: bytes, start: int, at: int, count: int) -> bool:
+        assert len(self.held[sequence]) == at
+        assert len(data) == count
+        self.held[sequence] += list(data)
+        return True
 
     def truncate(self, sequence: int, length: int) -> None:
         del self.held[sequence][length:]
@@ -103,11 +116,25 @@ def expected(prompt: Sequence[int], most: int) -> tuple[str, str]:
             return "".join(f"{t} " for t in out), "length"
 
 
+def plain(prompt: Sequence[int]) -> TokenPrompt:
+    return TokenPrompt(Part(()), (), tuple(prompt))
+
+
+def chunked(chunks: Sequence[Sequence[int]], rest: Sequence[int]) -> TokenPrompt:
+    head = Part((7, 7), "head")
+    return TokenPrompt(head, tuple(Part(tuple(chunk), f"chunk {list(chunk)}") for chunk in chunks), tuple(rest))
+
+
+def scheduler_of(backend: FakeBackend, active: int, memory: int = 10_000, prefixes: int = 10_000) -> Scheduler:
+    return Scheduler(backend, active, KVStore(None, memory, 0), PrefixCache(prefixes))
+
+
 class Client:
-    def __init__(self, prompt: Sequence[int], most: int) -> None:
+    def __init__(self, prompt: Sequence[int] | TokenPrompt, most: int) -> None:
         self.events: list[Piece | Done | Exception] = []
         self.cancel = threading.Event()
-        self.request = Request(list(prompt), Params(max_tokens=most), self.events.append, self.cancel)
+        tokens = prompt if isinstance(prompt, TokenPrompt) else plain(prompt)
+        self.request = Request(tokens, Params(max_tokens=most), self.events.append, self.cancel)
 
     @property
     def text(self) -> str:
@@ -121,7 +148,7 @@ class Client:
         return last
 
 
-def drain(scheduler: Scheduler, limit: int = 10_000) -> None:
+def drain(scheduler: Scheduler, limit: int = 2_000) -> None:
     for _ in range(limit):
         if not scheduler.step() and not scheduler.busy:
             return
@@ -140,8 +167,8 @@ prompts = st.lists(st.integers(1, 3), min_size=1, max_size=20)
 def test_every_request_ends_once_with_the_text_it_would_have_alone(
     jobs: list[tuple[list[int], int, int]], active: int, batch: int
 ) -> None:
-    backend = FakeBackend(sequences=active * 2, batch=batch)
-    scheduler = Scheduler(backend, active)
+    backend = FakeBackend(sequences=active + 2, batch=batch)
+    scheduler = scheduler_of(backend, active)
     clients = [Client(prompt, most) for prompt, most, _ in jobs]
     for step in range(31):
         scheduler.waiting.extend(c.request for c, (_, _, at) in zip(clients, jobs, strict=True) if at == step)
@@ -160,7 +187,7 @@ def test_every_request_ends_once_with_the_text_it_would_have_alone(
 @given(st.lists(st.tuples(prompts, st.integers(0, 12)), min_size=1, max_size=8))
 def test_a_cancelled_request_ends_within_a_step_and_harms_no_other(jobs: list[tuple[list[int], int]]) -> None:
     backend = FakeBackend(batch=6)
-    scheduler = Scheduler(backend, active=2)
+    scheduler = scheduler_of(backend, active=2)
     clients = [Client(prompt, 10) for prompt, _ in jobs]
     scheduler.waiting.extend(client.request for client in clients)
     for step in range(13):
@@ -177,7 +204,7 @@ def test_a_cancelled_request_ends_within_a_step_and_harms_no_other(jobs: list[tu
 
 
 def test_who_does_not_fit_waits() -> None:
-    scheduler = Scheduler(FakeBackend(cells=20, batch=8), active=4)
+    scheduler = scheduler_of(FakeBackend(cells=20, batch=8), active=4)
     first, second = Client([1] * 10, 5), Client([2] * 10, 5)
     scheduler.waiting.extend([first.request, second.request])
     scheduler.step()
@@ -188,7 +215,7 @@ def test_who_does_not_fit_waits() -> None:
 
 def test_a_long_prompt_does_not_hold_up_one_who_is_reading_his_answer() -> None:
     backend = FakeBackend(cells=400, batch=8)
-    scheduler = Scheduler(backend, active=2)
+    scheduler = scheduler_of(backend, active=2)
     prompt = next([n] for n in range(1, 1000) if expected([n], 12)[1] == "length")
     talking, long = Client(prompt, 12), Client([3] * 200, 1)
     scheduler.waiting.append(talking.request)
@@ -203,7 +230,7 @@ def test_a_long_prompt_does_not_hold_up_one_who_is_reading_his_answer() -> None:
 
 def test_a_known_prefix_is_not_computed_again() -> None:
     backend = FakeBackend(cells=200, batch=50)
-    scheduler = Scheduler(backend, active=1)
+    scheduler = scheduler_of(backend, active=1)
     prompt = [1, 2, 3] * 6
     for tail in ([1], [2], [1, 1]):  # the third begins with the first
         client = Client([*prompt, *tail], 1)
@@ -211,12 +238,12 @@ def test_a_known_prefix_is_not_computed_again() -> None:
         drain(scheduler)
         assert client.text == expected([*prompt, *tail], 1)[0]
     assert isinstance(client.end, Done)
-    assert client.end.cached_tokens == len(prompt) + 1
+    assert client.end.cached_tokens == len(prompt) + 1  # the last token is always computed
 
 
 def test_an_exception_in_a_step_fails_those_in_it_and_the_next_request_runs() -> None:
     backend = FakeBackend()
-    scheduler = Scheduler(backend, active=2)
+    scheduler = scheduler_of(backend, active=2)
     unlucky = Client([1, 2], 3)
     scheduler.waiting.append(unlucky.request)
     backend.fail_next = True
@@ -227,6 +254,85 @@ def test_an_exception_in_a_step_fails_those_in_it_and_the_next_request_runs() ->
     scheduler.waiting.append(lucky.request)
     drain(scheduler)
     assert lucky.text == expected([1, 2], 3)[0]
+
+
+chunks = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=6), max_size=4)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(chunks, prompts, st.integers(1, 8), st.integers(0, 20)), min_size=1, max_size=8),
+    st.integers(1, 3),
+    st.integers(0, 60),
+    st.lists(st.tuples(chunks, st.integers(0, 20)), max_size=4),
+)
+def test_chunks_are_joined_in_order_whatever_is_kept_or_read_ahead(
+    jobs: list[tuple[list[list[int]], list[int], int, int]],
+    active: int,
+    memory: int,
+    ahead: list[tuple[list[list[int]], int]],
+) -> None:
+    backend = FakeBackend(cells=80, sequences=active + 2, batch=8)
+    scheduler = scheduler_of(backend, active, memory=memory, prefixes=memory)
+    clients = [Client(chunked(parts, rest) if parts else plain(rest), most) for parts, rest, most, _ in jobs]
+    for step in range(21):
+        scheduler.waiting.extend(c.request for c, (*_, at) in zip(clients, jobs, strict=True) if at == step)
+        for parts, at in ahead:
+            if at == step and parts:
+                prompt = chunked(parts, [1])
+                scheduler.readings.append(Reading(Part(()), prompt.head, background=True))
+                scheduler.readings.extend(Reading(prompt.head, part, background=True) for part in prompt.chunks)
+        scheduler.step()
+    drain(scheduler)
+    for client, (_, _, most, _) in zip(clients, jobs, strict=True):
+        assert isinstance(client.end, Done)
+        assert (client.text, client.end.finish) == expected(client.request.tokens, most)
+    assert not any(backend.held)
+    assert all(sampler.closed for sampler in backend.samplers)
+
+
+def test_what_was_read_ahead_is_not_computed_again() -> None:
+    backend = FakeBackend(cells=200, batch=50)
+    scheduler = scheduler_of(backend, active=1)
+    prompt = chunked([[1] * 20, [2] * 20], [3])
+    readings = [Reading(Part(()), prompt.head, True), *(Reading(prompt.head, part, True) for part in prompt.chunks)]
+    scheduler.readings.extend(readings)
+    drain(scheduler)
+    assert all(reading.future.done() for reading in readings)
+    before = backend.decoded
+    client = Client(prompt, 1)
+    scheduler.waiting.append(client.request)
+    drain(scheduler)
+    assert backend.decoded - before == 1
+    assert isinstance(client.end, Done)
+    assert client.end.cached_tokens == 42
+
+
+def test_reading_ahead_pauses_while_somebody_waits_and_makes_room_for_him() -> None:
+    backend = FakeBackend(cells=60, batch=4)
+    scheduler = scheduler_of(backend, active=1)
+    reading = Reading(Part(()), Part((5,) * 40, "late"), background=True)
+    scheduler.readings.append(reading)
+    scheduler.step()
+    client = Client([1] * 20, 5)
+    scheduler.waiting.append(client.request)
+    while not client.events or isinstance(client.events[-1], Piece):
+        scheduler.step()
+        assert not reading.future.done()
+    drain(scheduler)
+    assert reading.future.result() == bytes([5] * 40)
+
+
+def test_a_failed_step_ends_those_who_wait_for_what_was_read_in_it() -> None:
+    backend = FakeBackend()
+    scheduler = scheduler_of(backend, active=1)
+    client = Client(chunked([[1, 2]], [3]), 1)
+    scheduler.waiting.append(client.request)
+    backend.fail_next = True
+    with pytest.raises(RuntimeError):
+        scheduler.step()
+    assert isinstance(client.end, RuntimeError)
+    assert not scheduler.busy
 
 
 @given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=3), max_size=2), st.randoms())

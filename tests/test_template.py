@@ -43,5 +43,5 @@ def test_a_broken_template_is_named() -> None:
 
 
 def test_a_template_cannot_reach_out() -> None:
-    with pytest.raises(Exception, match="unsafe|has no attribute|attribute"):
+    with pytest.raises(Exception, match=r"unsafe|attribute"):
         ChatTemplate("{{ messages.__class__.__mro__ }}{{ ''.__class__.__base__.__subclasses__() }}").render(turns())

@@ -20,6 +20,8 @@ import psutil
 from assistant.engine.types import EngineConfig, Params
 from assistant.errors import EngineFailed, ModelDamaged
 
+_READERS = 4  # chunks that are read side by side
+
 _log: deque[str] = deque(maxlen=50)
 
 
@@ -44,13 +46,16 @@ class Backend(Protocol):
     cells: int  # tokens that all sequences together can hold
     sequences: int
     batch: int  # most tokens in one call of decode
+    identity: str  # what saved cells depend on, beside the model
 
     def tokenize(self, text: str, special: bool) -> list[int]: ...
     def piece(self, token: int) -> bytes: ...
     def ends(self, token: int) -> bool: ...
     def decode(self, rows: Sequence[Row]) -> list[int]: ...
     def sampler(self, params: Params) -> Sampler: ...
-    def copy(self, source: int, target: int, end: int) -> None: ...
+    def save(self, sequence: int, start: int, end: int) -> bytes: ...
+    def load(self, sequence: int, data: bytes) -> bool: ...
+    def join(self, sequence: int, data: bytes, start: int, at: int, count: int) -> bool: ...
     def truncate(self, sequence: int, length: int) -> None: ...
     def clear(self) -> None: ...
     def close(self) -> None: ...
@@ -73,8 +78,9 @@ class LlamaBackend:
         llama.llama_log_set(_keep_log, ctypes.c_void_p(0))
         llama.llama_backend_init()
         self.cells = config.context_tokens
-        self.sequences = config.max_sequences * 2  # as many again to keep finished conversations warm
+        self.sequences = config.max_sequences + _READERS
         self.batch = max(config.batch_tokens, config.max_sequences)
+        self.identity = f"llama-cpp-python {llama.__version__}, f16"
         self._model = _load_model(path, config)
         self._vocab = llama.llama_model_get_vocab(self._model)
         self._context = self._make_context(config)
@@ -85,7 +91,7 @@ class LlamaBackend:
         params = llama.llama_context_default_params()
         params.n_ctx = self.cells
         params.n_batch = params.n_ubatch = self.batch
-        params.n_seq_max = self.sequences
+        params.n_seq_max = self.sequences + 1  # the last one is where cells are loaded and moved
         params.n_threads = params.n_threads_batch = config.threads or physical_cores()
         params.kv_unified = True
         context = llama.llama_init_from_model(self._model, params)
@@ -95,6 +101,10 @@ class LlamaBackend:
                 "Lower engine.context_tokens, or choose a smaller model with `assistant models use NAME`.",
             )
         return context
+
+    @property
+    def _spare(self) -> int:
+        return self.sequences
 
     @property
     def trained_context(self) -> int:
@@ -157,9 +167,39 @@ class LlamaBackend:
     def sampler(self, params: Params) -> LlamaSampler:
         return LlamaSampler(self._context, params)
 
-    def copy(self, source: int, target: int, end: int) -> None:
-        """Shares the cells of `source` before position `end` with the empty sequence `target`."""
-        llama.llama_memory_seq_cp(self._memory, source, target, 0, end)
+    def save(self, sequence: int, start: int, end: int) -> bytes:
+        """The cells of positions `start` to `end` of a sequence."""
+        source = sequence
+        if start > 0:
+            source = self._spare
+            llama.llama_memory_seq_cp(self._memory, sequence, source, start, end)
+        size = llama.llama_state_seq_get_size(self._context, source)
+        buffer = (ctypes.c_uint8 * size)()
+        written = llama.llama_state_seq_get_data(self._context, buffer, size, source)
+        if source == self._spare:
+            self.truncate(source, 0)
+        return memoryview(buffer)[:written].tobytes()
+
+    def load(self, sequence: int, data: bytes) -> bool:
+        """Fills a sequence with saved cells, at the positions they had. False when they do not fit this context."""
+        buffer = (ctypes.c_uint8 * len(data)).from_buffer_copy(data)
+        done: bool = llama.llama_state_seq_set_data(self._context, buffer, len(data), sequence) == len(data)
+        if not done:
+            self.truncate(sequence, 0)
+        return done
+
+    def join(self, sequence: int, data: bytes, start: int, at: int, count: int) -> bool:
+        """Adds `count` saved cells, which began at position `start`, to a sequence at position `at`.
+
+        Moving them only marks the cells; the next decode turns all keys to their new places in one pass.
+        """
+        if not self.load(self._spare, data):
+            return False
+        if at != start:
+            llama.llama_memory_seq_add(self._memory, self._spare, start, start + count, at - start)
+        llama.llama_memory_seq_cp(self._memory, self._spare, sequence, at, at + count)
+        self.truncate(self._spare, 0)
+        return True
 
     def truncate(self, sequence: int, length: int) -> None:
         """Forgets all of a sequence from position `length` on."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from assistant.engine.backend import Backend, LlamaBackend
-from assistant.engine.scheduler import Request, Scheduler
+from assistant.engine.requests import Part, Reading, Request, TokenPrompt
+from assistant.engine.scheduler import Scheduler
+from assistant.engine.store import KVStore, PrefixCache, key
 from assistant.engine.template import ChatTemplate, Turn
-from assistant.engine.types import Done, EngineConfig, Params, Piece, Totals
+from assistant.engine.types import Done, EngineConfig, Params, Piece, Segment, Totals
 from assistant.errors import Busy, EngineFailed, QuestionTooLong
 
 _MIN_ANSWER = 16  # tokens of room below which an answer is not worth starting
@@ -29,9 +32,11 @@ class Engine:
         self._template = template
         self._config = config
         self._bos = bos
-        self._scheduler = Scheduler(backend, config.max_sequences)
+        self._identity = f"{config.model_id} {backend.identity}"
+        self.store = KVStore(config.store, config.store_memory_bytes, config.store_disk_bytes)
+        self._scheduler = Scheduler(backend, config.max_sequences, self.store, PrefixCache(config.prefix_memory_bytes))
         self._lock = threading.Condition()
-        self._inbox: list[Request] = []  # hands requests to the worker, who alone touches the scheduler
+        self._inbox: list[Request | Reading] = []  # hands requests to the worker, who alone touches the scheduler
         self._closed = False
         self.totals = Totals()
         self._worker = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -52,12 +57,46 @@ class Engine:
         """Tokens of a plain text."""
         return len(self._backend.tokenize(text, False))
 
-    def tokenize(self, turns: Sequence[Turn]) -> list[int]:
+    def tokenize(self, turns: Sequence[Turn]) -> TokenPrompt:
         """The conversation as the model reads it, up to where its answer begins."""
-        tokens = [] if self._bos is None else [self._bos]
-        for segment in self._template.render(turns):
-            tokens += self._backend.tokenize(segment.text, segment.special)
-        return tokens
+        segments = self._template.render(turns)
+        parts = [tuple(self._backend.tokenize(segment.text, segment.special)) for segment in segments]
+        if self._bos is not None:
+            parts[0] = (self._bos, *parts[0])
+        first, end = self._kept(segments)
+        head = sum(parts[:first], ())
+        chunks = tuple(Part(part, key(self._identity, head, part)) for part in parts[first:end])
+        head_part = Part(head, key(self._identity, (), head)) if chunks else Part(())
+        return TokenPrompt(head_part, chunks, sum(parts[end:], ()))
+
+    def _kept(self, segments: Sequence[Segment]) -> tuple[int, int]:
+        """Where the segments begin and end whose cells are kept: the first run of those with an id."""
+        ids = [bool(segment.id) for segment in segments]
+        if self._config.reuse == "exact" or True not in ids:
+            return 0, 0
+        first = ids.index(True)
+        return first, first + [*ids[first:], False].index(False)
+
+    def read(self, turns: Sequence[Turn], cancel: threading.Event) -> int:
+        """Reads the segments with an id ahead of any question, and keeps their cells. Answers go first.
+
+        Returns how many tokens had to be computed: 0 when all were kept already, or when nothing is.
+        Raises EngineFailed. When `cancel` is set it returns within a step.
+        """
+        prompt = self.tokenize(turns)
+        computed = 0
+        for part in prompt.kept:
+            if cancel.is_set() or self.store.has(part.key):
+                continue
+            head = Part(()) if part is prompt.head else prompt.head
+            reading = Reading(head, part, background=True, cancel=cancel)
+            self._submit(reading)
+            try:
+                reading.future.result()
+            except CancelledError:
+                break
+            computed += len(part.tokens)
+        return computed
 
     def generate(self, turns: Sequence[Turn], params: Params, cancel: threading.Event | None = None) -> Generation:
         """Queues a request; iterating gives pieces of the answer as they come, then Done.
@@ -65,10 +104,10 @@ class Engine:
         Setting `cancel` stops it within a step, also while the prompt is being read.
         """
         prompt = self.tokenize(turns)
-        room = self.context_tokens - len(prompt)
+        room = self.context_tokens - len(prompt.tokens)
         if room < _MIN_ANSWER:
             raise QuestionTooLong(
-                f"The prompt has {len(prompt)} tokens; the context holds {self.context_tokens}.",
+                f"The prompt has {len(prompt.tokens)} tokens; the context holds {self.context_tokens}.",
                 "Ask a shorter question, or raise engine.context_tokens.",
             )
         params = replace(params, max_tokens=min(params.max_tokens, room))
@@ -88,7 +127,7 @@ class Engine:
     def depth(self) -> tuple[int, int]:
         """Requests that wait, and requests that run."""
         with self._lock:
-            return len(self._inbox) + len(self._scheduler.waiting), len(self._scheduler.running)
+            return self._queued(), len(self._scheduler.running)
 
     def close(self) -> None:
         """Ends running requests with EngineFailed and frees the model. Safe to call twice."""
@@ -100,16 +139,20 @@ class Engine:
         self._worker.join()
         self._backend.close()
 
-    def _submit(self, request: Request) -> None:
+    def _submit(self, job: Request | Reading) -> None:
         with self._lock:
             if self._closed:
                 raise EngineFailed("The engine is closed.", "Start the assistant again.")
-            self._check_busy()
-            self._inbox.append(request)
+            if isinstance(job, Request):
+                self._check_busy()
+            self._inbox.append(job)
             self._lock.notify()
 
+    def _queued(self) -> int:
+        return sum(isinstance(job, Request) for job in self._inbox) + len(self._scheduler.waiting)
+
     def _check_busy(self) -> None:
-        if len(self._inbox) + len(self._scheduler.waiting) >= self._config.queue:
+        if self._queued() >= self._config.queue:
             self.totals = replace(self.totals, busy=self.totals.busy + 1)
             raise Busy(
                 f"{self._config.queue} requests are waiting already.",
@@ -125,7 +168,8 @@ class Engine:
         while True:
             with self._lock:
                 self._lock.wait_for(lambda: self._closed or self._inbox or self._scheduler.busy)
-                self._scheduler.waiting.extend(self._inbox)
+                self._scheduler.waiting.extend(job for job in self._inbox if isinstance(job, Request))
+                self._scheduler.readings.extend(job for job in self._inbox if isinstance(job, Reading))
                 self._inbox.clear()
                 if self._closed:
                     break
@@ -139,7 +183,7 @@ class Engine:
 class Generation:
     """One request's events: iterate for pieces, then Done. Abandoning it part-way stops the work."""
 
-    def __init__(self, engine: Engine, prompt: Sequence[int], params: Params, cancel: threading.Event) -> None:
+    def __init__(self, engine: Engine, prompt: TokenPrompt, params: Params, cancel: threading.Event) -> None:
         self._engine = engine
         self._events: queue.SimpleQueue[Piece | Done | Exception] = queue.SimpleQueue()
         self._ended = False

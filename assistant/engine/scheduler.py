@@ -1,121 +1,47 @@
-"""Continuous batching: which tokens of which requests are computed next.
+"""Continuous batching: which tokens of which jobs are computed next.
 
-The worker thread is the only caller. Requests share each step (Orca, OSDI 2022): users who are decoding get one token
-each, and what is left of the batch reads the prompts of those who wait for their first token.
+The worker thread is the only caller. Jobs share each step (Orca, OSDI 2022): users who are decoding get one token
+each, and what is left of the batch reads prompts. A prompt's chunks are not read in place but each for itself, behind
+the prompt's fixed head, and kept; they are then loaded, moved to their place and joined (Prompt Cache, MLSys 2024).
+What is read for a request goes before what is read ahead, which gets a step only when nobody waits for an answer.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from codecs import getincrementaldecoder
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import takewhile
+from collections.abc import Iterable
 
-from assistant.engine.backend import Backend, Row, Sampler
-from assistant.engine.types import Done, Finish, Params, Piece
-
-Emit = Callable[[Piece | Done | Exception], None]
-
-
-@dataclass(slots=True, eq=False)
-class Request:
-    """A prompt on its way through the engine. `emit` receives pieces, then exactly one Done or exception."""
-
-    prompt: Sequence[int]
-    params: Params
-    emit: Emit
-    cancel: threading.Event
-    abandoned: bool = False  # nobody reads the events any more
-    submitted: float = field(default_factory=time.monotonic)
-    admitted: float = 0.0
-    first_token: float = 0.0
-    cached: int = 0
-    completion: list[int] = field(default_factory=list)
-    sampler: Sampler | None = None
-    text: TextOut | None = None
-
-    @property
-    def unwanted(self) -> bool:
-        return self.abandoned or self.cancel.is_set()
-
-    @property
-    def room(self) -> int:
-        """Most cells the request can come to need."""
-        return len(self.prompt) + self.params.max_tokens
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """A sequence of the backend. `tokens` are those whose KV it holds; without a request they wait for reuse."""
-
-    sequence: int
-    tokens: list[int] = field(default_factory=list)
-    request: Request | None = None
-    used: float = 0.0
-
-    @property
-    def reserved(self) -> int:
-        return self.request.room if self.request else len(self.tokens)
-
-    @property
-    def pending(self) -> Sequence[int]:
-        """Tokens of the request that are not in the KV buffer yet; one while decoding."""
-        assert self.request is not None
-        known = len(self.tokens)
-        prompt = self.request.prompt
-        return prompt[known:] if known < len(prompt) else self.request.completion[known - len(prompt) :]
-
-
-class TextOut:
-    """Turns tokens into whole characters and holds back what may yet become a stop string."""
-
-    def __init__(self, stop: tuple[str, ...]) -> None:
-        self._decode = getincrementaldecoder("utf-8")("replace").decode
-        self._stop = tuple(word for word in stop if word)
-        self._held = ""
-
-    def feed(self, raw: bytes, final: bool = False) -> tuple[str, bool]:
-        """Text that can be shown, and whether a stop string was met."""
-        self._held += self._decode(raw, final)
-        cut = min((at for word in self._stop if (at := self._held.find(word)) >= 0), default=-1)
-        if cut >= 0:
-            shown, self._held = self._held[:cut], ""
-            return shown, True
-        keep = 0 if final else self._open_prefix()
-        shown, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
-        return shown, False
-
-    def _open_prefix(self) -> int:
-        """Length of the longest tail of the held text with which a stop string begins."""
-        return max(
-            (n for word in self._stop for n in range(1, len(word)) if self._held.endswith(word[:n])),
-            default=0,
-        )
+from assistant.engine.backend import Backend, Row
+from assistant.engine.requests import Part, Reading, Request, Slot, TextOut
+from assistant.engine.store import KVStore, PrefixCache
+from assistant.engine.types import Finish, Piece
 
 
 class Scheduler:
-    """Admits requests to slots and runs them, a step at a time."""
+    """Admits jobs to slots and runs them, a step at a time. `active` is how many answers run side by side."""
 
-    def __init__(self, backend: Backend, active: int) -> None:
+    def __init__(self, backend: Backend, active: int, store: KVStore, prefixes: PrefixCache) -> None:
         self._backend = backend
-        self._active = active
         self._slots = [Slot(sequence) for sequence in range(backend.sequences)]
+        self._active = active
+        self._store = store
+        self._prefixes = prefixes
         self.waiting: deque[Request] = deque()
+        self.readings: deque[Reading] = deque()
 
     @property
     def running(self) -> list[Slot]:
+        """Slots that write an answer."""
         return [slot for slot in self._slots if slot.request]
 
     @property
     def busy(self) -> bool:
-        return bool(self.waiting) or any(slot.request for slot in self._slots)
+        return bool(self.waiting or self.readings) or any(slot.job for slot in self._slots)
 
     def step(self) -> bool:
-        """Computes one batch. Returns False when there was nothing to do."""
-        self._drop_cancelled()
+        """Computes one batch. Returns False when there was nothing to compute."""
+        self._drop_unwanted()
         self._admit()
         rows = self._build_batch()
         if not rows:
@@ -127,87 +53,211 @@ class Scheduler:
             raise
         for (slot, row), index in zip(rows, outputs, strict=True):
             slot.tokens.extend(row.tokens)
-            if row.logits:
+            if isinstance(slot.job, Reading) and not slot.pending:
+                self._keep(slot, slot.job)
+            elif row.logits:
                 self._deliver(slot, index)
         return True
 
     def fail_all(self, error: Exception) -> None:
-        """Ends every request, waiting or running, with `error`."""
+        """Ends every job, waiting or running, with `error`."""
         while self.waiting:
             self.waiting.popleft().emit(error)
+        while self.readings:
+            self.readings.popleft().future.set_exception(error)
         self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        for slot in self._slots:
-            if slot.request:
-                self._release(slot).emit(error)
-            slot.tokens = []
+        """Ends the jobs that run, and the requests that wait for what was being read."""
+        for slot in [slot for slot in self._slots if slot.job]:
+            job = self._release(slot)
+            if isinstance(job, Request):
+                job.emit(error)
+            else:
+                job.future.set_exception(error)
+                for request in [r for r in self.waiting if job.part in r.prompt.kept]:
+                    self.waiting.remove(request)
+                    request.emit(error)
         self._backend.clear()  # after a failed decode the state of its cells is unknown
 
-    def _drop_cancelled(self) -> None:
+    def _drop_unwanted(self) -> None:
         for request in [request for request in self.waiting if request.unwanted]:
             self.waiting.remove(request)
-            request.emit(_done(request, "cancelled"))
-        for slot in self.running:
-            if slot.request and slot.request.unwanted:
+            request.emit(request.done("cancelled"))
+        for reading in [reading for reading in self.readings if reading.unwanted]:
+            self.readings.remove(reading)
+            reading.future.cancel()
+        for slot in [slot for slot in self._slots if slot.job and slot.job.unwanted]:
+            if slot.request:
                 self._finish(slot, "cancelled")
+            else:
+                job = self._release(slot)
+                assert isinstance(job, Reading)
+                job.future.cancel()
+
+    # Admission
 
     def _admit(self) -> None:
-        """First come, first served; who does not fit yet waits, and so do those behind."""
-        while self.waiting and len(self.running) < self._active:
-            if not self._make_room(self.waiting[0].room):
-                return
-            request = self.waiting.popleft()
-            slot = self._place(request)
-            request.admitted = slot.used = time.monotonic()
-            request.sampler = self._backend.sampler(request.params)
-            request.text = TextOut(request.params.stop)
+        """First come, first served. Who lacks cells of a chunk has it read and lets others pass meanwhile."""
+        for request in list(self.waiting):
+            if len(self.running) >= self._active:
+                break
+            request.admitted = request.admitted or time.monotonic()  # from here on it is being worked on
+            if self._missing(request):
+                continue
+            slot = self._free_slot(request.room)
+            if slot is None and self._put_off():
+                slot = self._free_slot(request.room)
+            if slot is None:
+                break  # who does not fit yet waits, and so do those behind
+            self.waiting.remove(request)
+            self._place(slot, request)
+        for reading in list(self.readings):
+            if not self._start_reading(reading):
+                break
 
-    def _place(self, request: Request) -> Slot:
-        """A slot for the request, holding the longest prefix of its prompt that any slot knows."""
-        best = max(self._slots, key=lambda slot: _shared(slot.tokens, request.prompt))
-        # the last prompt token is always computed: its logits give the first token
-        known = min(_shared(best.tokens, request.prompt), len(request.prompt) - 1)
-        idle = [slot for slot in self._slots if slot.request is None]
-        if best in idle and known == len(best.tokens):
-            slot = best  # a conversation goes on: nothing is lost by going on in its place
-        else:
-            slot = min(idle, key=lambda slot: (len(slot.tokens) > 0, slot.used))
-        if slot is best:
-            self._backend.truncate(slot.sequence, known)
-        else:
-            self._backend.truncate(slot.sequence, 0)
-            self._backend.copy(best.sequence, slot.sequence, known)
-        slot.tokens = list(request.prompt[:known])
-        slot.request, request.cached = request, known
-        return slot
+    def _missing(self, request: Request) -> bool:
+        """Whether cells of the request's kept parts are still to be read; sees to it that they are."""
+        parts = request.prompt.kept
+        lacking = [part for part in parts if not self._hold(request, part)]
+        if lacking and lacking[0] is parts[0]:
+            lacking = lacking[:1]  # the chunks are read behind the head
+        for part in lacking:
+            self._want(Reading(parts[0] if part is not parts[0] else Part(()), part, background=False))
+        return bool(lacking)
 
-    def _make_room(self, cells: int) -> bool:
-        """Forgets the least recently used idle slots until `cells` are free; False when running ones hold too many."""
-        idle = deque(sorted((s for s in self._slots if not s.request and s.tokens), key=lambda s: s.used))
-        while sum(slot.reserved for slot in self._slots) + cells > self._backend.cells:
-            if not idle:
+    def _hold(self, request: Request, part: Part) -> bool:
+        """Takes the part's cells out of the store, so that they cannot be lost before they are loaded."""
+        if part.key not in request.cells:
+            data = self._store.get(part.key)
+            if data is None:
                 return False
-            slot = idle.popleft()
-            self._backend.truncate(slot.sequence, 0)
-            slot.tokens = []
+            request.cells[part.key] = data
         return True
 
+    def _want(self, reading: Reading) -> None:
+        """Puts a reading for a request before those for later; once is enough."""
+        for slot in self._slots:
+            if isinstance(slot.job, Reading) and slot.job.part.key == reading.part.key and not slot.job.unwanted:
+                slot.job.background = False
+                return
+        for known in self.readings:
+            if known.part.key == reading.part.key and not known.unwanted:
+                known.background = False
+                self.readings.remove(known)
+                self.readings.appendleft(known)
+                return
+        self.readings.appendleft(reading)
+
+    def _start_reading(self, reading: Reading) -> bool:
+        """Gives a reading its slot; False when there is no room for it now."""
+        if reading.background and (self.waiting or self.running):
+            return False
+        slot = self._reading_slot(reading)
+        if slot is None and not reading.background and self._put_off():
+            slot = self._reading_slot(reading)
+        if slot is None:
+            return False
+        head = self._store.get(reading.head.key) if reading.head.key else b""
+        self.readings.remove(reading)
+        slot.job = reading
+        if head and self._backend.load(slot.sequence, head):
+            slot.tokens = list(reading.head.tokens)
+        return True
+
+    def _free_slot(self, cells: int) -> Slot | None:
+        """An empty slot, if `cells` more are free."""
+        if sum(slot.reserved for slot in self._slots) + cells > self._backend.cells:
+            return None
+        return next((slot for slot in self._slots if slot.job is None), None)
+
+    def _reading_slot(self, reading: Reading) -> Slot | None:
+        """A slot for one more reading; those for answers stay free."""
+        started = sum(isinstance(slot.job, Reading) for slot in self._slots)
+        return self._free_slot(reading.room) if started < len(self._slots) - self._active else None
+
+    def _put_off(self) -> bool:
+        """Takes back what is being read ahead: it holds room and does not go on while somebody waits."""
+        found = [slot for slot in self._slots if isinstance(slot.job, Reading) and slot.job.background]
+        for slot in found:
+            reading = self._release(slot)
+            assert isinstance(reading, Reading)
+            self.readings.append(reading)
+        return bool(found)
+
+    def _place(self, slot: Slot, request: Request) -> None:
+        """Loads what is known of the prompt: the longest prefix of an earlier one, and the kept parts behind it."""
+        slot.job = request
+        known = self._load_prefix(slot, request)
+        at = 0
+        for part in request.prompt.kept:
+            if at == known and self._join(slot, request, part, at):
+                known = at + len(part.tokens)
+            at += len(part.tokens)
+        slot.tokens = list(request.tokens[:known])
+        request.cached = known
+        request.cells.clear()
+        request.sampler = self._backend.sampler(request.params)
+        request.text = TextOut(request.params.stop)
+
+    def _load_prefix(self, slot: Slot, request: Request) -> int:
+        """Length of the prefix that is known from an earlier prompt, after loading it."""
+        free = self._backend.cells - sum(other.reserved for other in self._slots if other is not slot)
+        found = self._prefixes.longest(request.tokens, free)
+        if found is None:
+            return 0
+        length, _, data = found
+        known = _boundary(min(length, len(request.tokens) - 1), request.prompt.kept)
+        if known == 0 or not self._backend.load(slot.sequence, data):
+            return 0
+        self._backend.truncate(slot.sequence, known)
+        return known
+
+    def _join(self, slot: Slot, request: Request, part: Part, at: int) -> bool:
+        """Puts a kept part's cells at position `at`, where the slot's cells end."""
+        data, head = request.cells[part.key], len(request.prompt.head.tokens)
+        if at == 0:
+            return self._backend.load(slot.sequence, data)
+        return self._backend.join(slot.sequence, data, head, at, len(part.tokens))
+
+    # Steps
+
     def _build_batch(self) -> list[tuple[Slot, Row]]:
-        """One token for each user who is decoding, then prompt tokens, shared evenly among those who wait."""
-        running = self.running
-        decoding = [slot for slot in running if slot.request and slot.request.completion]
-        reading = sorted((s for s in running if s not in decoding), key=lambda s: len(s.pending))
+        """One token for each user who is decoding, then unread tokens, shared evenly among those who read."""
+        decoding = [slot for slot in self.running if slot.request and slot.request.completion]
+        reading = sorted(self._readers(decoding), key=lambda slot: len(slot.pending))
         budget = self._backend.batch - len(decoding)
-        if decoding:  # a long prompt must not hold up those who are reading their answer
+        if decoding:  # a long prompt must not hold up those who are following their answer
             budget = min(budget, max(self._backend.batch // 4, 1))
         rows = [(slot, _row(slot, 1)) for slot in decoding]
-        for waiting, slot in zip(range(len(reading), 0, -1), reading, strict=True):
-            share = min(-(-budget // waiting), len(slot.pending))
+        for left, slot in zip(range(len(reading), 0, -1), reading, strict=True):
+            share = min(-(-budget // left), len(slot.pending))
             if share:
                 rows.append((slot, _row(slot, share)))
                 budget -= share
         return rows
+
+    def _readers(self, decoding: Iterable[Slot]) -> list[Slot]:
+        """Slots with unread tokens; what is read ahead pauses while anyone waits for an answer."""
+        busy = bool(self.waiting or self.running)
+        return [
+            slot
+            for slot in self._slots
+            if slot.job
+            and slot not in decoding
+            and not (busy and isinstance(slot.job, Reading) and slot.job.background)
+        ]
+
+    def _keep(self, slot: Slot, reading: Reading) -> None:
+        """Stores the cells of a part that has been read, and hands them to those who wait for them."""
+        start = len(reading.head.tokens)
+        data = self._backend.save(slot.sequence, start, len(slot.tokens))
+        self._store.put(reading.part.key, data)
+        for request in self.waiting:
+            if reading.part in request.prompt.kept:
+                request.cells[reading.part.key] = data
+        self._release(slot)
+        reading.future.set_result(data)
 
     def _deliver(self, slot: Slot, index: int) -> None:
         """Samples the next token of a slot and hands its text on."""
@@ -230,44 +280,37 @@ class Scheduler:
         return None
 
     def _finish(self, slot: Slot, finish: Finish, flush: bool = True) -> None:
-        request = self._release(slot)
+        request = slot.request
+        assert request is not None
         if flush and request.text:
             text, _ = request.text.feed(b"", final=True)
             if text:
                 request.emit(Piece(text))
-        request.emit(_done(request, finish))
+        request.emit(request.done(finish))
+        if finish != "cancelled":
+            self._prefixes.put(tuple(slot.tokens), self._backend.save(slot.sequence, 0, len(slot.tokens)))
+        self._release(slot)
 
-    def _release(self, slot: Slot) -> Request:
-        """Takes the request from its slot; the KV of its tokens stays for the next one."""
-        assert slot.request is not None
-        request, slot.request, slot.used = slot.request, None, time.monotonic()
-        if request.sampler:
-            request.sampler.close()
-        return request
+    def _release(self, slot: Slot) -> Request | Reading:
+        """Takes the job from its slot and frees the slot's cells."""
+        assert slot.job is not None
+        job, slot.job, slot.tokens = slot.job, None, []
+        if isinstance(job, Request) and job.sampler:
+            job.sampler.close()
+        self._backend.truncate(slot.sequence, 0)
+        return job
 
 
-def _shared(known: Sequence[int], prompt: Sequence[int]) -> int:
-    """Length of the longest prefix that both have."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(known, prompt, strict=False)))
+def _boundary(known: int, kept: tuple[Part, ...]) -> int:
+    """The end of the last kept part within `known` tokens, or `known` itself where it goes beyond them all."""
+    ends, at = [0], 0
+    for part in kept:
+        at += len(part.tokens)
+        ends.append(at)
+    return known if known >= at else max(end for end in ends if end <= known)
 
 
 def _row(slot: Slot, count: int) -> Row:
     pending = slot.pending
-    return Row(slot.sequence, len(slot.tokens), pending[:count], logits=count == len(pending))
-
-
-def _done(request: Request, finish: Finish) -> Done:
-    now = time.monotonic()
-    admitted = request.admitted or now
-    first = request.first_token or now
-    produced = len(request.completion)
-    return Done(
-        finish=finish,
-        prompt_tokens=len(request.prompt),
-        cached_tokens=request.cached,
-        completion_tokens=produced,
-        queue_s=admitted - request.submitted,
-        prefill_s=first - admitted,
-        ttft_s=first - request.submitted,
-        decode_tok_s=(produced - 1) / (now - first) if produced > 1 and now > first else 0.0,
-    )
+    last = count == len(pending) and slot.request is not None
+    return Row(slot.sequence, len(slot.tokens), pending[:count], logits=last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Finish = Literal["stop", "length", "cancelled"]
@@ -32,6 +33,7 @@ class Params:
     min_p: float = 0.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    timeout_s: float | None = None  # from submission; what is written until then is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,11 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """How to load a model. `threads` 0 takes every physical core; `gpu_layers` -1 offloads all that fit."""
+    """How to load and run a model. `threads` 0 takes every physical core; `gpu_layers` -1 offloads all that fit.
+
+    `reuse` "chunks" keeps the cells of segments with an id and joins them without computing them again: the first word
+    comes sooner, but chunks do not see each other. "exact" reuses common prefixes only, which changes no answer.
+    """
 
     context_tokens: int = 8192
     max_sequences: int = 4
@@ -66,6 +72,12 @@ class EngineConfig:
     batch_tokens: int = 128
     repack_weights: bool = False
     gpu_layers: int = -1
+    reuse: Literal["exact", "chunks"] = "exact"
+    model_id: str = ""  # the model file's hash: cells of one model are never given to another
+    store: Path | None = None  # folder for cells of chunks; None keeps them in memory only
+    store_disk_bytes: int = 4 << 30
+    store_memory_bytes: int = 512 << 20
+    prefix_memory_bytes: int = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,230 @@
+"""One question from door to model and back: the LangChain chain and the order of its stages."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
+from numpy.typing import NDArray
+
+from assistant import models
+from assistant.cite import Citer
+from assistant.draft import Draft
+from assistant.engine import Engine, EngineConfig, Params
+from assistant.errors import EmptyQuestion, EngineFailed
+from assistant.ingest import Ingest
+from assistant.prompt import Prompt, Prompts
+from assistant.records import (
+    Answer,
+    Event,
+    Finished,
+    Hit,
+    Message,
+    Retrieved,
+    Sampling,
+    Timings,
+)
+from assistant.retrieve import Retriever
+from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_messages
+from assistant.settings import Settings
+
+Context = Runnable[dict[str, Any], dict[str, Any]]  # {"question", "history", "collection"} gain "documents", "prompt"
+
+
+class Assistant:
+    """Answers questions from documents. Thread safe; close it, or use it in a `with` statement."""
+
+    def __init__(
+        self, settings: Settings, ingest: Ingest, retriever: Retriever, engine: Engine, model_name: str
+    ) -> None:
+        self.settings = settings
+        self.ingest = ingest
+        self.model_name = model_name
+        self._retriever = retriever
+        self._engine = engine
+        self._prompts = Prompts()
+        self._model = LocalChatModel(
+            engine=engine,
+            params=Params(
+                max_tokens=settings.answer.max_tokens,
+                temperature=settings.answer.temperature,
+                seed=settings.answer.seed,
+            ),
+        )
+        retrieve = RunnableLambda(self._retrieve)
+        assemble = RunnableLambda(self._assemble)
+        self._context: Context = RunnablePassthrough.assign(documents=retrieve) | RunnablePassthrough.assign(
+            prompt=assemble
+        )
+
+    @classmethod
+    def open(cls, settings: Settings) -> Assistant:
+        """Loads models and index. Raises ModelMissing, ModelDamaged, EmbedderMismatch, StorageError, EngineFailed."""
+        llm = models.resolve(settings.models.llm, settings.models.folder)
+        ingest = Ingest.open(settings)
+        engine = Engine.open(next(iter(llm.paths.values())), _engine_config(settings))
+        return cls(settings, ingest, retriever(ingest), engine, llm.name)
+
+    def stream(
+        self,
+        question: str,
+        *,
+        history: Sequence[Message] = (),
+        collection: str | None = None,
+        cancel: threading.Event | None = None,
+        sampling: Sampling | None = None,
+    ) -> Iterator[Event]:
+        """Events of one answer: Retrieved, then Token and SentenceChecked as they come, then Finished.
+
+        Setting `cancel`, or closing the iterator, stops it. Before the first event it raises EmptyQuestion,
+        QuestionTooLong, UnknownCollection, EmptyCollection or Busy; later EngineFailed.
+        """
+        started = time.monotonic()
+        self._engine.check_busy()
+        prompt: Prompt = self._context.invoke(self._asked(question, history, collection))["prompt"]
+        retrieve_s = time.monotonic() - started
+        yield Retrieved(prompt.hits, prompt.dropped_turns)
+        draft = Draft(Citer(question, prompt.hits))
+        done: dict[str, Any] = {}
+        for chunk in self._model.stream(to_messages(prompt.messages), cancel=cancel, sampling=sampling):
+            yield from draft.feed(chunk.text)
+            done |= chunk.response_metadata
+        yield from draft.flush()
+        timings = _timings(done["engine"], retrieve_s, time.monotonic() - started)
+        yield Finished(self._answer(question, prompt, draft, timings, done["finish_reason"]))
+
+    def answer(
+        self,
+        question: str,
+        *,
+        history: Sequence[Message] = (),
+        collection: str | None = None,
+        cancel: threading.Event | None = None,
+        sampling: Sampling | None = None,
+    ) -> Answer:
+        """The whole answer. Raises what `stream` raises."""
+        events = self.stream(question, history=history, collection=collection, cancel=cancel, sampling=sampling)
+        for event in events:
+            if isinstance(event, Finished):
+                return event.answer
+        raise EngineFailed("The answer ended without its last event.", "Ask again.")
+
+    def search(self, query: str, *, k: int | None = None, collection: str | None = None) -> list[Hit]:
+        """The best `k` chunks for a query, best first. Raises EmptyQuestion, UnknownCollection, EmptyCollection."""
+        return search(self._retriever, self.settings, query, k=k, collection=collection)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings, [n, dimensions], of length 1."""
+        return self.ingest.embedder.embed(texts)
+
+    def runnable(self, collection: str | None = None) -> Runnable[dict[str, Any], AIMessage]:
+        """The whole chain for use inside another: {"question", "history", "collection"} to the model's message."""
+        default = collection or self.settings.collection
+        fill = RunnableLambda(lambda asked: {"history": (), "collection": default} | asked)
+        pick: Runnable[dict[str, Any], list[BaseMessage]] = RunnableLambda(
+            lambda context: to_messages(context["prompt"].messages)
+        )
+        return fill | self._context | pick | self._model
+
+    def stats(self) -> dict[str, float]:
+        """The engine's totals since it opened, and how many requests wait and run now."""
+        waiting, running = self._engine.depth()
+        return self._engine.stats() | {"queue_depth": waiting, "active": running}
+
+    def close(self) -> None:
+        self._engine.close()
+        self.ingest.close()
+
+    def __enter__(self) -> Assistant:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _asked(self, question: str, history: Sequence[Message], collection: str | None) -> dict[str, Any]:
+        return {
+            "question": checked(question),
+            "history": history,
+            "collection": collection or self.settings.collection,
+        }
+
+    def _retrieve(self, asked: dict[str, Any]) -> list[Any]:
+        chunks = ChunkRetriever(retriever=self._retriever, collection=asked["collection"], k=self.settings.retrieve.k)
+        return chunks.invoke(asked["question"], context=_in_context(asked["question"], asked["history"]))
+
+    def _assemble(self, context: dict[str, Any]) -> Prompt:
+        return self._prompts.build(
+            context["question"],
+            context["history"],
+            [to_hit(document) for document in context["documents"]],
+            count=self._engine.count,
+            budget=self._engine.context_tokens - self.settings.answer.max_tokens,
+            history_budget=self.settings.answer.history_tokens,
+        )
+
+    def _answer(self, question: str, prompt: Prompt, draft: Draft, timings: Timings, finish: Any) -> Answer:
+        return Answer(
+            question=question,
+            answer=draft.text,
+            abstained=False,
+            reason=None,
+            sentences=tuple(draft.sentences),
+            citations=draft.citations,
+            hits=prompt.hits,
+            timings=timings,
+            model=self.model_name,
+            finish_reason=finish,
+            dropped_turns=prompt.dropped_turns,
+        )
+
+
+def retriever(ingest: Ingest) -> Retriever:
+    """A retriever over the same index that `ingest` writes."""
+    return Retriever(ingest.embedder, ingest.index, ingest.library)
+
+
+def search(
+    source: Retriever, settings: Settings, query: str, *, k: int | None = None, collection: str | None = None
+) -> list[Hit]:
+    """What `Assistant.search` does, for those who need no language model."""
+    return source.search(collection or settings.collection, [checked(query)], k or settings.retrieve.k)
+
+
+def checked(question: str) -> str:
+    """The question without outer white space. Raises EmptyQuestion."""
+    question = question.strip()
+    if not question:
+        raise EmptyQuestion("The question is empty.", "Type a question.")
+    return question
+
+
+def _in_context(question: str, history: Sequence[Message]) -> list[str]:
+    """The question together with the one before it: "And in 2019?" alone finds nothing."""
+    asked_before = [turn.content for turn in history if turn.role == "user"]
+    return [f"{asked_before[-1]} {question}"] if asked_before else []
+
+
+def _engine_config(settings: Settings) -> EngineConfig:
+    return EngineConfig(**settings.engine.model_dump())
+
+
+def _timings(engine: dict[str, Any], retrieve_s: float, total_s: float) -> Timings:
+    return Timings(
+        retrieve_s=round(retrieve_s, 4),
+        queue_s=round(engine["queue_s"], 4),
+        prefill_s=round(engine["prefill_s"], 4),
+        ttft_s=round(retrieve_s + engine["ttft_s"], 4),
+        decode_tok_s=round(engine["decode_tok_s"], 2),
+        total_s=round(total_s, 4),
+        prompt_tokens=engine["prompt_tokens"],
+        cached_tokens=engine["cached_tokens"],
+        completion_tokens=engine["completion_tokens"],
+    )

@@ -1,0 +1,208 @@
+"""Documents to chunks: spans of at most so many characters that hold together and lose nothing.
+
+The text is taken as a row of pieces: sentences, and parts of sentences that are longer than a chunk. Chunks are runs
+of pieces; among all ways to cut the row the cheapest is taken, where a cut costs less between paragraphs than between
+sentences, much after a heading and little before it, and a chunk costs more the shorter it is. No chunk crosses a
+page, so that a quote's page is its chunk's.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from assistant.errors import BadSettings
+from assistant.records import Chunk, Document, Span
+from assistant.sentences import spans
+
+_HEADING = re.compile(r"#{1,6}\s")
+_FENCE = re.compile(r"```|~~~")
+_LIST_ITEM = re.compile(r"(?:[-*+•‣◦>|]|\(?\w{1,3}[.)])\s|\|")
+_SENTENCE_END = re.compile(r"[.!?…。！？।][\"'”’»」)）\]]*$")
+_SPACE = re.compile(r"\s+")
+_WORD_START = re.compile(r"(?<=\s)\S")
+_CLAUSE_END = re.compile(r"(?<=[，、；：。！？,;:）)」”])")  # where a text without spaces may be cut
+_SHORT_LINE = 100  # longest line without an end of sentence that is taken for a headline, in characters
+_SMALLEST = 40  # pieces of less than this part of a chunk are joined beforehand, which bounds the work
+_JOINERS = "\u200d\ufe0e\ufe0f"
+_LONGEST_CLUSTER = 32  # characters that one visible character may be made of
+
+# What it costs to begin a chunk; the room that a chunk leaves costs up to 1 besides.
+_AT_HEADING, _AT_PARAGRAPH, _AT_LINE, _AT_SENTENCE, _WITHIN_SENTENCE, _AFTER_HEADLINE = -0.3, 0.1, 0.15, 0.7, 1.5, 4.0
+_TINY = 8  # a chunk of less than this part of the longest costs extra
+_TINY_CHUNK = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    start: int
+    end: int
+    cut_before: float  # what it costs to begin a chunk here
+
+
+def split(document: Document, max_chars: int, overlap_chars: int) -> list[Chunk]:
+    """The chunks of `document` in order. Each is at most `max_chars` long, begins and ends with a character that is
+    not white space, and is the exact text of its span; together they hold all that is not white space. Each begins up
+    to `overlap_chars` before the end of the one before it, where words allow.
+
+    Raises BadSettings unless 0 <= overlap_chars <= max_chars / 2.
+    """
+    if not 0 <= overlap_chars <= max_chars / 2:
+        raise BadSettings(
+            f"chunks.overlap_chars is {overlap_chars}, chunks.max_chars {max_chars}.",
+            "The overlap must be at most half of the longest chunk.",
+        )
+    return [
+        _chunk(document, span)
+        for start, end in _pages(document)
+        for span in _page_spans(document.text, start, end, max_chars, overlap_chars)
+    ]
+
+
+def _chunk(document: Document, span: Span) -> Chunk:
+    page = max(1, bisect_right(document.pages, span.start)) if document.pages else None
+    return Chunk(
+        id=f"{document.id}-{span.start}-{span.end}",
+        document_id=document.id,
+        text=document.text[span.start : span.end],
+        start=span.start,
+        end=span.end,
+        page=page,
+        file=document.file,
+        title=document.title,
+        publisher=document.publisher,
+        date=document.date,
+    )
+
+
+def _pages(document: Document) -> Iterator[tuple[int, int]]:
+    yield from pairwise(sorted({0, *document.pages, len(document.text)}))
+
+
+def _page_spans(text: str, start: int, end: int, max_chars: int, overlap_chars: int) -> Iterator[Span]:
+    longest = max_chars - overlap_chars
+    pieces = _joined(_pieces(text, start, end, longest), longest)
+    previous: Span | None = None
+    for first, last in _cheapest(pieces, longest):
+        begin, stop = pieces[first].start, pieces[last].end
+        if previous and overlap_chars:
+            earliest = max(previous.start + 1, previous.end - overlap_chars, stop - max_chars)
+            begin = _overlapping(text, pieces, first, earliest)
+        previous = Span(begin, stop)
+        yield previous
+
+
+def _pieces(text: str, start: int, end: int, longest: int) -> Iterator[_Piece]:
+    """Sentences and parts of long ones, in order."""
+    fenced = False
+    previous: Span | None = None
+    for sentence in spans(text[start:end]):
+        span = Span(start + sentence.start, start + sentence.end)
+        cost = _cost(text, previous, span, fenced) if previous else 0.0
+        fenced ^= _FENCE.match(text, span.start, span.end) is not None
+        for number, part in enumerate(_parts(text, span, longest)):
+            yield _Piece(part.start, part.end, _WITHIN_SENTENCE if number else cost)
+        previous = span
+
+
+def _cost(text: str, previous: Span, span: Span, fenced: bool) -> float:
+    """What it costs to cut between two neighbouring sentences."""
+    lines = text.count("\n", previous.end, span.start)
+    if not fenced and lines and _is_headline(text[previous.start : previous.end]):
+        return _AFTER_HEADLINE
+    if not fenced and _HEADING.match(text, span.start, span.end):
+        return _AT_HEADING
+    if lines > 1 and not fenced:
+        return _AT_PARAGRAPH
+    return _AT_LINE if lines else _AT_SENTENCE
+
+
+def _is_headline(line: str) -> bool:
+    """Whether what follows `line` belongs to it: a heading, a title, a line that ends in a colon."""
+    if _HEADING.match(line) or line.endswith((":", "：")):
+        return True
+    return len(line) <= _SHORT_LINE and not _LIST_ITEM.match(line) and not _SENTENCE_END.search(line)
+
+
+def _parts(text: str, span: Span, longest: int) -> Iterator[Span]:
+    """A sentence in parts of about the same length, none longer than `longest`."""
+    at = span.start
+    while (rest := span.end - at) > longest:
+        ideal = at + -(-rest // -(-rest // longest))
+        cut = _cut(text, at + longest // 2, ideal, at + longest)
+        space = _SPACE.match(text, cut)
+        yield Span(at, at + len(text[at:cut].rstrip()))
+        at = space.end() if space else cut
+    yield Span(at, span.end)
+
+
+def _cut(text: str, low: int, ideal: int, high: int) -> int:
+    """The place to cut nearest to `ideal`: between words, else after a clause, else between visible characters."""
+    for separator in (_SPACE, _CLAUSE_END):
+        places = [found.start() for found in separator.finditer(text, low, high + 1) if low < found.start() <= high]
+        if places:
+            return min(places, key=lambda place: abs(place - ideal))
+    lowest = max(low, ideal - _LONGEST_CLUSTER)
+    return next((place for place in range(ideal, lowest, -1) if _begins_character(text, place)), ideal)
+
+
+def _begins_character(text: str, at: int) -> bool:
+    """Whether what is at `at` is no accent, skin tone or joined part of the visible character before it."""
+    character = text[at]
+    if unicodedata.category(character).startswith("M") or "\U0001f3fb" <= character <= "\U0001f3ff":
+        return False
+    return character not in _JOINERS and text[at - 1] != "\u200d"
+
+
+def _joined(pieces: Iterable[_Piece], longest: int) -> list[_Piece]:
+    """The pieces with runs of tiny ones made one, but for headings."""
+    joined: list[_Piece] = []
+    for piece in pieces:
+        last = joined[-1] if joined else None
+        if last and piece.cut_before != _AT_HEADING and (piece.end - last.start) * _SMALLEST < longest:
+            joined[-1] = _Piece(last.start, piece.end, last.cut_before)
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _cheapest(pieces: Sequence[_Piece], longest: int) -> list[tuple[int, int]]:
+    """First and last piece of each chunk, in order, for the cuts that cost least in sum. What a chunk's length costs
+    grows with the square of the room it leaves, which evens the lengths out.
+    """
+    costs = [0.0]
+    begins: list[int] = []
+    for last, piece in enumerate(pieces):
+        best, begin = float("inf"), last
+        for first in range(last, -1, -1):
+            length = piece.end - pieces[first].start
+            if length > longest:
+                break
+            tiny = _TINY_CHUNK if length * _TINY < longest else 0.0
+            cost = costs[first] + pieces[first].cut_before + (1 - length / longest) ** 2 + tiny
+            if cost < best:
+                best, begin = cost, first
+        costs.append(best)
+        begins.append(begin)
+    chunks = []
+    last = len(pieces) - 1
+    while last >= 0:
+        chunks.append((begins[last], last))
+        last = begins[last] - 1
+    return chunks[::-1]
+
+
+def _overlapping(text: str, pieces: Sequence[_Piece], first: int, earliest: int) -> int:
+    """Where the chunk from piece `first` on begins if it may reach back to `earliest`: at a sentence or word."""
+    at = bisect_left(pieces, earliest, 0, first, key=lambda piece: piece.start)
+    begin = pieces[first].start
+    if at < first:
+        return pieces[at].start
+    if _SPACE.search(text, earliest, begin):
+        word = _WORD_START.search(text, earliest, begin)
+        return word.start() if word else begin
+    return next((place for place in range(earliest, begin) if _begins_character(text, place)), begin)

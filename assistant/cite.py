@@ -1,0 +1,153 @@
+"""Answer sentences tied to exact spans of the hits. Pure: no model is asked.
+
+A source sentence is scored by how much of the answer sentence it carries: the share of the answer's terms that it has,
+each term weighted by its rarity among the hits (inverse document frequency, Spärck Jones 1972) and numbers counting
+most. Markers that the model writes are ignored: it writes them seldom and without care.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from assistant import sentences
+from assistant.records import Citation, Hit, Span
+
+ENOUGH = 0.5  # share of an answer sentence's weight that a span must carry to be cited
+_ALIKE = 0.9  # spans of other documents this close to the best one are cited beside it
+_MOST = 3  # citations of one sentence
+_NUMBER_WEIGHT = 3.0
+_QUESTION_WEIGHT = 0.25  # the question's terms only decide between spans that fit the answer equally well
+
+_TERM = re.compile(r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)?")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
+_STOP = frozenset(
+    """a an and are as at be been by for from had has have he her his in into is it its of on or she than that the
+    their they this to was were which who whom will with according said says state states stated source sources
+    """.split()  # noqa: SIM905 - a list of fifty words in quotes is no better to read
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One or two neighbouring sentences of a hit, as offsets into the document."""
+
+    hit: Hit
+    span: Span
+    terms: frozenset[str]
+
+    @property
+    def quote(self) -> str:
+        chunk = self.hit.chunk
+        return chunk.text[self.span.start - chunk.start : self.span.end - chunk.start]
+
+
+class Citer:
+    """Finds citations for the sentences of one answer over one list of hits.
+
+    Citations are numbered in the order of their first use; the same span keeps its number.
+    """
+
+    def __init__(self, question: str, hits: Sequence[Hit]) -> None:
+        self._candidates = [candidate for hit in hits for candidate in _candidates(hit)]
+        self._weights = _weights(self._candidates)
+        self._question = terms(question)
+        self._numbers: dict[tuple[str, int, int], Citation] = {}
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """All citations made so far, by number."""
+        return tuple(self._numbers.values())
+
+    def cite(self, sentence: str) -> tuple[Citation, ...]:
+        """The spans that carry an answer sentence, the best first; empty where none carries enough of it."""
+        wanted = terms(sentence)
+        if not wanted:
+            return ()
+        scored = sorted(
+            ((self._score(wanted, candidate), number) for number, candidate in enumerate(self._candidates)),
+            key=lambda pair: (-pair[0], pair[1]),
+        )
+        return tuple(self._citation(candidate) for candidate in self._choose(scored, wanted))
+
+    def _choose(self, scored: Sequence[tuple[float, int]], wanted: frozenset[str]) -> Iterator[Candidate]:
+        """The best span, and those of other documents that say the same."""
+        documents: set[str] = set()
+        best = scored[0][0] if scored else 0.0
+        for score, number in scored:
+            candidate = self._candidates[number]
+            if self._carried(wanted, candidate) < ENOUGH or score < _ALIKE * best or len(documents) == _MOST:
+                return
+            if candidate.hit.chunk.document_id not in documents:
+                documents.add(candidate.hit.chunk.document_id)
+                yield candidate
+
+    def _score(self, wanted: frozenset[str], candidate: Candidate) -> float:
+        length = len(candidate.terms) / 1000  # of equal spans the shorter is the better quote
+        asked = self._share(self._question - wanted, candidate.terms)
+        return self._carried(wanted, candidate) + _QUESTION_WEIGHT * asked - length
+
+    def _carried(self, wanted: frozenset[str], candidate: Candidate) -> float:
+        """Share of the sentence's weight that the candidate carries, 0 to 1."""
+        return self._share(wanted, candidate.terms)
+
+    def _share(self, wanted: frozenset[str], has: frozenset[str]) -> float:
+        total = sum(map(self._weight, wanted))
+        return sum(map(self._weight, wanted & has)) / total if total else 0.0
+
+    def _weight(self, term: str) -> float:
+        rarity = self._weights.get(term, self._weights[""])
+        return rarity * (_NUMBER_WEIGHT if term[0].isdigit() else 1.0)
+
+    def _citation(self, candidate: Candidate) -> Citation:
+        chunk, span = candidate.hit.chunk, candidate.span
+        key = (chunk.document_id, span.start, span.end)
+        if key not in self._numbers:
+            self._numbers[key] = Citation(
+                n=len(self._numbers) + 1,
+                document_id=chunk.document_id,
+                file=chunk.file,
+                title=chunk.title,
+                publisher=chunk.publisher,
+                date=chunk.date,
+                page=chunk.page,
+                start=span.start,
+                end=span.end,
+                quote=candidate.quote,
+            )
+        return self._numbers[key]
+
+
+def terms(text: str) -> frozenset[str]:
+    """The words that carry meaning, lower case and without plural or possessive; numbers; pairs of CJK characters."""
+    found = {_normal(match.group()) for match in _TERM.finditer(_CJK.sub(" ", text))}
+    found |= {"".join(pair) for run in _CJK.findall(text) for pair in pairwise(run)}
+    return frozenset(found - _STOP - {""})
+
+
+def _normal(word: str) -> str:
+    if word[0].isdigit():
+        return re.sub("[,a-z]", "", word)  # 2,500 and 2500, 11th and 11 are the same
+    word = re.sub(r"['’]s?$", "", word.lower())
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _candidates(hit: Hit) -> Iterator[Candidate]:
+    """Each sentence of a hit, and each two neighbours."""
+    chunk = hit.chunk
+    spans = sentences.spans(chunk.text)
+    about = terms(chunk.publisher or "")  # "according to Xinhua" is carried by any sentence of Xinhua's
+    for span in [*spans, *(Span(a.start, b.end) for a, b in pairwise(spans))]:
+        text = chunk.text[span.start : span.end]
+        yield Candidate(hit, Span(chunk.start + span.start, chunk.start + span.end), terms(text) | about)
+
+
+def _weights(candidates: Sequence[Candidate]) -> dict[str, float]:
+    """Weight by rarity of each term; under "" that of a term which occurs nowhere."""
+    counts = Counter(term for candidate in candidates for term in candidate.terms)
+    n = len(candidates)
+    return {term: math.log1p(n / count) for term, count in counts.items()} | {"": math.log1p(n + 1)}

@@ -1,0 +1,302 @@
+"""The command line. Data goes to stdout, progress and errors to stderr; exit 0 good, 1 failed, 2 bad usage."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assistant import cli_models, terminal
+from assistant import settings as settings_room
+from assistant.errors import AssistantError
+from assistant.records import Finished, Message, Token
+from assistant.settings import Settings
+from assistant.wire import answer_json, document_json, hit_json
+
+if TYPE_CHECKING:
+    from assistant.chain import Assistant
+    from assistant.ingest import Ingest
+
+app = typer.Typer(
+    help="A private chat assistant over your own documents, wholly on your machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+documents = typer.Typer(help="List, show and delete documents.", invoke_without_command=True)
+app.add_typer(documents, name="documents")
+app.add_typer(cli_models.commands, name="models")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Collection = Annotated[
+    str | None, typer.Option("--collection", "-c", help="Collection; the settings' own by default.")
+]
+
+
+def main() -> None:
+    """Entry point: errors become a message and an exit code."""
+    try:
+        app(prog_name="assistant")
+    except AssistantError as error:
+        terminal.complain(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        terminal.say("Stopped. What was finished is kept; the same command goes on from there.")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: no more to print
+        sys.exit(1)
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH...")],
+    collection: Collection = None,
+    prune: Annotated[bool, typer.Option(help="Remove documents of these folders whose files are gone.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, and follow changes until Ctrl-C.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Read documents into a collection. Unchanged files cost nothing; a stopped run goes on where it was."""
+    settings = settings_room.load()
+    name = collection or settings.collection
+    with _ingest(settings) as library, terminal.progress() as progress:
+        if watch:
+            terminal.say(f"Watching {', '.join(map(str, paths))}. Ctrl-C ends it.")
+            for report in library.watch(paths, name, progress=progress):
+                _print_report(report, json)
+            return
+        report = library.add(paths, name, prune=prune, progress=progress)
+    _print_report(report, json)
+    if any(file.outcome == "failed" for file in report.files):
+        raise typer.Exit(1)
+
+
+@documents.callback()
+def documents_default(context: typer.Context, collection: Collection = None, json: AsJson = False) -> None:
+    if context.invoked_subcommand is None:
+        documents_list(collection, json)
+
+
+@documents.command("list")
+def documents_list(collection: Collection = None, json: AsJson = False) -> None:
+    """All documents of a collection."""
+    settings = settings_room.load()
+    with _ingest(settings) as library:
+        found = library.documents(collection or settings.collection)
+    if json:
+        terminal.print_json([asdict(info) for info in found])
+    else:
+        rows = [(i.id, i.file, i.title, i.publisher, i.date, i.characters, i.chunks) for i in found]
+        terminal.print_table(("ID", "File", "Title", "Publisher", "Date", "Characters", "Chunks"), rows)
+
+
+@documents.command("show")
+def documents_show(document_id: str, collection: Collection = None, json: AsJson = False) -> None:
+    """A document's text, as citations count its characters."""
+    settings = settings_room.load()
+    with _ingest(settings) as library:
+        document = library.document(document_id, collection or settings.collection)
+    if json:
+        terminal.print_json(document_json(document))
+    else:
+        sys.stdout.write(document.text)
+
+
+@documents.command("delete")
+def documents_delete(document_id: str, collection: Collection = None, json: AsJson = False) -> None:
+    """Remove a document from a collection. Its file is not touched."""
+    settings = settings_room.load()
+    with _ingest(settings) as library:
+        library.delete(document_id, collection or settings.collection)
+    if json:
+        terminal.print_json({"deleted": document_id})
+    else:
+        terminal.say(f"Deleted {document_id}.")
+
+
+@app.command()
+def collections(json: AsJson = False) -> None:
+    """All collections."""
+    with _ingest(settings_room.load()) as library:
+        found = library.collections()
+    if json:
+        terminal.print_json([asdict(info) for info in found])
+    else:
+        rows = [(info.name, info.documents, info.chunks, info.embedder) for info in found]
+        terminal.print_table(("Name", "Documents", "Chunks", "Embedder"), rows)
+
+
+@app.command()
+def ask(
+    question: str,
+    collection: Collection = None,
+    history: Annotated[Path | None, typer.Option(help="JSON list of {role, content}.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Answer one question, with its sources."""
+    from assistant import batch, chain
+
+    chain.checked(question)  # before a model is loaded for nothing
+    turns = batch.read_history(history) if history else []
+    with _assistant() as assistant:
+        if json:
+            answer = assistant.answer(question, history=turns, collection=collection)
+            terminal.print_json(answer_json(answer))
+        else:
+            _print_stream(assistant, question, turns, collection)
+
+
+@app.command("batch")
+def batch_command(
+    questions: Annotated[Path, typer.Argument(help="JSON lines of {id, question, history?, collection?}.")],
+    output: Annotated[Path | None, typer.Option(help="Write here instead of stdout.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As always: batch prints JSON lines.", hidden=True)] = True,  # noqa: ARG001
+) -> None:
+    """Answer a file of questions: a line in, a line out. A line that fails says why, and the run goes on."""
+    from assistant import batch
+
+    lines = batch.read_lines(questions)
+    with _assistant() as assistant, batch.writer(output) as write, terminal.progress() as progress:
+        failed = batch.run(assistant, lines, write, progress)
+    if failed:
+        terminal.say(f"{failed} of {len(lines)} lines failed; their lines say why.")
+    if lines and failed == len(lines):
+        raise typer.Exit(1)
+
+
+@app.command()
+def search(
+    query: str,
+    k: Annotated[int | None, typer.Option("-k", min=1, max=1000, help="How many; retrieve.k by default.")] = None,
+    collection: Collection = None,
+    json: AsJson = False,
+) -> None:
+    """The passages nearest to a query. No language model is loaded."""
+    from assistant import chain
+
+    settings = settings_room.load()
+    with _ingest(settings) as library:
+        hits = chain.search(chain.retriever(library), settings, query, k=k, collection=collection)
+    if json:
+        terminal.print_json([hit_json(hit) for hit in hits])
+    else:
+        for number, hit in enumerate(hits, 1):
+            chunk = hit.chunk
+            head = ", ".join(part for part in (chunk.title, chunk.publisher, chunk.date) if part)
+            sys.stdout.write(f"{number}. {chunk.file} {chunk.start}-{chunk.end}  {hit.score:.3f}  {head}\n")
+            sys.stdout.write(f"{chunk.text.strip()}\n\n")
+
+
+@app.command()
+def chat(
+    port: Annotated[int | None, typer.Option(help="Port; server.port by default.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+) -> None:
+    """The web page and the HTTP API, on one port of this machine."""
+    _serve(port, page=True, browser=browser)
+
+
+@app.command()
+def serve(port: Annotated[int | None, typer.Option(help="Port; server.port by default.")] = None) -> None:
+    """The HTTP API without the page."""
+    _serve(port, page=False, browser=False)
+
+
+@app.command()
+def doctor(json: AsJson = False) -> None:
+    """This machine, the models, the index, and each setting with where it came from."""
+    from assistant import doctor as room
+
+    report = room.examine(settings_room.load())
+    if json:
+        terminal.print_json(report)
+    else:
+        for section, facts in report.items():
+            terminal.print_table((section.capitalize(), "", ""), list(room.rows(facts)))
+            sys.stdout.write("\n")
+    if report["problems"]:
+        raise typer.Exit(1)
+
+
+def _serve(port: int | None, page: bool, browser: bool) -> None:
+    from assistant import api
+
+    settings = settings_room.load(**({"server": {"port": port}} if port is not None else {}))
+    host, number = settings.server.host, settings.server.port
+    api.check_port(host, number)
+    if host not in ("127.0.0.1", "localhost", "::1") and not settings.server.api_key.get_secret_value():
+        terminal.say(f"Warning: {host} can be reached from other machines and no server.api_key is set.")
+    terminal.say("Loading the model ...")
+    with _assistant(settings) as assistant:
+        web = api.create_app(assistant)
+        if page:
+            from assistant import web as room
+
+            room.mount(web, assistant)
+        api.serve(web, host, number, on_listen=lambda host, port: _announce(host, port, page, browser))
+
+
+def _announce(host: str, port: int, page: bool, browser: bool) -> None:
+    url = f"http://{host}:{port}"
+    terminal.say(f"{'Page and API' if page else 'API'} at {url} (API description at {url}/docs). Ctrl-C ends it.")
+    if browser:  # in a thread: a browser on the console would hold everything up
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+@contextmanager
+def _ingest(settings: Settings) -> Iterator[Ingest]:
+    from assistant.ingest import Ingest
+
+    library = Ingest.open(settings)
+    try:
+        yield library
+    finally:
+        library.close()
+
+
+@contextmanager
+def _assistant(settings: Settings | None = None) -> Iterator[Assistant]:
+    from assistant.chain import Assistant
+
+    with Assistant.open(settings or settings_room.load()) as assistant:
+        yield assistant
+
+
+def _print_stream(assistant: Assistant, question: str, turns: list[Message], collection: str | None) -> None:
+    for event in assistant.stream(question, history=turns, collection=collection):
+        if isinstance(event, Token):
+            sys.stdout.write(event.text)
+            sys.stdout.flush()
+        elif isinstance(event, Finished):
+            sys.stdout.write("\n\n")
+            for citation in event.answer.citations:
+                head = ", ".join(
+                    part for part in (citation.title or citation.file, citation.publisher, citation.date) if part
+                )
+                sys.stdout.write(f"[{citation.n}] {head} ({citation.start}-{citation.end})\n    “{citation.quote}”\n")
+            if event.answer.dropped_turns:
+                terminal.say(f"The oldest {event.answer.dropped_turns} turns did not fit and were left out.")
+
+
+def _print_report(report: Any, json: bool) -> None:
+    if json:
+        terminal.print_json(asdict(report))
+        return
+    for file in report.files:
+        if file.outcome != "unchanged":
+            terminal.say(f"{file.outcome}: {file.path}" + (f": {file.detail}" if file.detail else ""))
+    counts = {
+        name: sum(file.outcome == name for file in report.files) for name in sorted({f.outcome for f in report.files})
+    }
+    summary = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing to do"
+    terminal.say(
+        f"Collection {report.collection}: {summary}." + (" Stopped before the end." if report.stopped else "")
+    )

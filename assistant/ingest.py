@@ -1,0 +1,280 @@
+"""The write path: files and uploads become documents with embedded chunks. Idempotent and resumable."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import watchfiles
+from filelock import FileLock, Timeout
+
+from assistant import documents, models, walk
+from assistant.errors import BadInput, StorageError, UnreadableFile
+from assistant.ingest_run import Run, Stopped
+from assistant.library import Library, shown
+from assistant.records import CollectionInfo, Document, DocumentInfo, FileOutcome, IngestReport, OnProgress
+from assistant.settings import Settings
+from assistant.shared_folder import explained
+
+if TYPE_CHECKING:
+    from assistant.embedder import Embedder
+    from assistant.index import Index
+
+LOCK_WAIT_S = 5  # how long to wait for another ingest to end
+DEBOUNCE_MS = 1000  # a file that is being saved changes several times
+
+_log = logging.getLogger(__name__)
+
+
+class Ingest:
+    """Adds, removes and lists documents. Safe to use from several threads; one at a time writes to a HOME.
+
+    `library`, `index` and `embedder` are there for the read path to share; the last two load when first used, so that
+    listing documents is quick. Every method may raise StorageError, those that embed ModelMissing and ModelDamaged,
+    and those that take a collection UnknownCollection unless they make it.
+    """
+
+    def __init__(
+        self, home: Path, load_embedder: Callable[[], Embedder], max_chars: int = 1000, overlap_chars: int = 0
+    ) -> None:
+        self.library = Library(home / "library.sqlite3")
+        self._home = home
+        self._load_embedder = load_embedder
+        self._cut = (max_chars, overlap_chars)
+        self._loading = threading.Lock()
+        self._embedder: Embedder | None = None
+        self._index: Index | None = None
+
+    @classmethod
+    def open(cls, settings: Settings) -> Ingest:
+        """The documents in `settings.home`, which is made where there is none."""
+
+        def load() -> Embedder:
+            from assistant.embedder import Embedder
+
+            model = models.resolve(settings.models.embedder, settings.models.folder, "embedder")
+            threads = settings.engine.threads
+            return Embedder(model.name, model.paths["model"], model.paths["tokenizer"], model.sha256, threads)
+
+        return cls(settings.home, load, settings.chunks.max_chars, settings.chunks.overlap_chars)
+
+    @property
+    def embedder(self) -> Embedder:
+        with self._loading:
+            if self._embedder is None:
+                self._embedder = self._load_embedder()
+            return self._embedder
+
+    @property
+    def index(self) -> Index:
+        with self._loading:
+            if self._index is None:
+                from assistant.index import Index  # Chroma takes a second to import
+
+                self._index = Index(self._home / "chroma")
+            return self._index
+
+    def close(self) -> None:
+        with self._loading:
+            if self._index is not None:
+                self._index.close()
+            if self._embedder is not None:
+                self._embedder.close()
+        self.library.close()
+
+    # --- adding
+
+    def add(
+        self,
+        paths: Iterable[Path | str],
+        collection: str,
+        *,
+        prune: bool = False,
+        progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> IngestReport:
+        """Brings the collection, made where there is none, up to date with files and all files in folders.
+
+        What did not change costs a hash. A file that cannot be read is "failed" in the report and the run goes on.
+        `prune` removes documents of the folders whose files are gone. When `cancel` is set it stops within a batch of
+        chunks, and keeps what is complete. Raises UnreadableFile for a path that is not there, BadInput for a folder
+        without any file that can be read and for an impossible collection name, EmbedderMismatch.
+        """
+        self.index.check_name(collection)
+        folders, files = walk.split(paths)
+        found = walk.find(
+            folders,
+            files,
+            documents.SUFFIXES,
+            empty_ok=lambda folder: prune and bool(self.library.paths_under(collection, folder)),
+        )
+        report = self._add(found, collection, folders if prune else [], progress, cancel)
+        known = [path for folder in folders for path in self.library.paths_under(collection, folder)]
+        if gone := sum(map(walk.is_gone, known)):
+            _log.warning("%d documents of these folders have no file any more; prune removes them.", gone)
+        return report
+
+    def watch(
+        self,
+        paths: Iterable[Path | str],
+        collection: str,
+        *,
+        progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[IngestReport]:
+        """`add` with `prune`, now and after every change of the files, until `cancel` is set.
+
+        Gives the first report, and then those that tell of something. A named file may come and go; a named folder
+        has to stay.
+        """
+        self.index.check_name(collection)
+        folders, files = walk.split(paths)
+        changes = self._changes(folders, files, cancel)
+        yield self._follow(folders, files, collection, progress, cancel)
+        caught_up = False  # what changed during the first run was not seen yet
+        for change in changes:
+            if change or not caught_up:
+                report = self._follow(folders, files, collection, progress, cancel)
+                if any(file.outcome != "unchanged" for file in report.files):
+                    yield report
+            caught_up = True
+
+    def add_bytes(self, name: str, data: bytes, collection: str) -> FileOutcome:
+        """Adds a document that came without a path; the same name again replaces it.
+
+        Raises BadInput for an impossible name, UnsupportedFile, FileTooLarge, UnreadableFile, EmbedderMismatch.
+        """
+        self.index.check_name(collection)
+        name = _file_name(name)
+        with self._writing():
+            run = Run(self.library, self.index, lambda: self.embedder, collection, self._cut)
+            run.repair()
+            outcome = run.upload(name, data)
+            run.finish()
+        return outcome
+
+    # --- what there is
+
+    def collections(self) -> list[CollectionInfo]:
+        """All collections, by name."""
+        return self.library.collections()
+
+    def documents(self, collection: str) -> list[DocumentInfo]:
+        """All documents of a collection, in the order they came in."""
+        return self.library.documents(collection)
+
+    def document(self, document_id: str, collection: str) -> Document:
+        """A document with its text. Raises UnknownDocument."""
+        return self.library.document(collection, document_id)
+
+    def delete(self, document_id: str, collection: str) -> None:
+        """Forgets a document, whatever paths it was seen at; its files are not touched. Raises UnknownDocument."""
+        with self._writing():
+            unfinished = self.library.unfinished(collection)
+            self.index.delete(collection, self.library.remove(collection, document_id))
+            if not unfinished:
+                self.library.finish(collection)
+
+    # --- runs
+
+    def _changes(
+        self, folders: Sequence[str], files: Sequence[str], cancel: threading.Event | None
+    ) -> Iterator[set[watchfiles.main.FileChange]]:
+        """Sets of changes as they come, and empty ones in between."""
+        roots = {*folders, *(str(Path(file).parent) for file in files)}
+        try:
+            yield from watchfiles.watch(
+                *sorted(roots),
+                watch_filter=watchfiles.DefaultFilter(ignore_paths=[self._home]),
+                debounce=DEBOUNCE_MS,
+                stop_event=cancel,
+                recursive=bool(folders),
+                yield_on_timeout=True,
+                rust_timeout=DEBOUNCE_MS,
+            )
+        except (OSError, RuntimeError) as error:
+            raise UnreadableFile(
+                f"Cannot watch {', '.join(sorted(roots))}: {error}",
+                "Check the path; on Linux fs.inotify.max_user_watches limits how many folders can be watched.",
+            ) from error
+
+    def _follow(
+        self,
+        folders: Sequence[str],
+        files: Sequence[str],
+        collection: str,
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> IngestReport:
+        for folder in folders:
+            if not Path(folder).is_dir():
+                raise UnreadableFile(
+                    f"The folder {folder} is gone.", "Its documents are kept; start again with --watch."
+                )
+        present = [file for file in files if not walk.is_gone(file)]
+        found = walk.find(folders, present, documents.SUFFIXES)
+        return self._add(found, collection, [*folders, *files], progress, cancel)
+
+    def _add(
+        self,
+        found: walk.Found,
+        collection: str,
+        prune: Sequence[str],
+        progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> IngestReport:
+        """`prune` are the files and folders whose documents go when their files are gone."""
+        outcomes = [
+            FileOutcome(shown(path), "failed", detail=f"{shown(path)}: {why}.") for path, why in found.unreadable
+        ]
+        with self._writing():
+            run = Run(self.library, self.index, lambda: self.embedder, collection, self._cut, progress, cancel)
+            try:
+                run.repair()
+            except Stopped:
+                return IngestReport(collection, tuple(outcomes), stopped=True)
+            try:
+                for number, path in enumerate(found.files):
+                    run.check_stop()
+                    run.report(number, len(found.files))
+                    outcomes.append(run.file(path))
+                run.report(len(found.files), len(found.files))
+                outcomes += run.prune(prune)
+                stopped = False
+            except Stopped:
+                stopped = True
+            run.finish()
+        return IngestReport(collection, tuple(outcomes), stopped)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Holds the lock on HOME. Raises StorageError, naming the holder, when another process does not let go."""
+        note = self._home / "ingest.pid"
+        with explained(self._home):
+            try:
+                held = FileLock(self._home / "ingest.lock", timeout=LOCK_WAIT_S).acquire()
+            except Timeout as error:
+                holder = note.read_text("utf-8") if note.is_file() else "?"
+                raise StorageError(
+                    f"Another ingest is writing to {self._home} (process {holder}).", "Try again when it is done."
+                ) from error
+        with held:
+            with explained(self._home):
+                note.write_text(str(os.getpid()), "utf-8")
+            yield
+
+
+def _file_name(name: str) -> str:
+    """The last part of a name that came from outside. Raises BadInput."""
+    last = name.replace("\\", "/").rpartition("/")[2].strip()
+    if last in ("", ".", "..") or not last.isprintable() or len(last.encode(errors="replace")) > 255:
+        raise BadInput(
+            f"{name!r} cannot be the name of a document.",
+            "Use a file name of at most 255 bytes, without control characters.",
+        )
+    return last

@@ -1,0 +1,216 @@
+"""One run of the write path on one collection.
+
+A document's chunks go into the index, then its row into the library, which is what makes it count, then the chunks it
+replaces leave the index. Whatever ends a run in between, the next one finds the collection unfinished and first makes
+the index equal to what the library says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from assistant import chunks as cutting
+from assistant import documents
+from assistant.errors import FileTooLarge, UnreadableFile, UnsupportedFile
+from assistant.library import Library, shown
+from assistant.records import Chunk, Document, FileOutcome, OnProgress, Progress
+from assistant.walk import is_gone
+
+if TYPE_CHECKING:
+    from assistant.embedder import Embedder
+    from assistant.index import Index
+
+PIPELINE = 1  # goes up when documents or chunks come to make something else of the same file
+BATCH = 32  # chunks embedded and stored at a time; a stop takes effect between two batches
+T = TypeVar("T")
+UPLOADS = "upload/"  # what stands in the place of a folder for documents that came without one
+
+_UNREAD = (UnreadableFile, UnsupportedFile, FileTooLarge)  # what is wrong with a file and not with the run
+
+
+class Stopped(Exception):
+    """The user asked to stop; what is committed stays, and nothing else is left behind."""
+
+
+class Run:
+    """Reads, cuts, embeds and commits files, one after the other. Only while holding the lock on HOME.
+
+    `embedder` is asked for when there is something to embed. Raises StorageError and EmbedderMismatch anywhere.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        index: Index,
+        embedder: Callable[[], Embedder],
+        collection: str,
+        cut: tuple[int, int],
+        progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        self._library = library
+        self._index = index
+        self._get_embedder = embedder
+        self._collection = collection
+        self._cut = cut
+        self._revision = hashlib.sha256(repr((PIPELINE, *cut)).encode()).hexdigest()[:16]
+        self._progress = progress
+        self._cancel = cancel
+        self._embedded = 0
+        self._changed = False
+
+    # --- before and after
+
+    def repair(self) -> None:
+        """Makes the index hold exactly the committed chunks, if it may not. Raises Stopped."""
+        name = self._collection
+        if self._index.damaged():
+            self._index.reset()
+        if not self._library.unfinished(name) and self._index.count(name) == self._library.count(name):
+            return
+        self._begin()
+        there = self._index.chunk_ids(name)
+        committed = self._library.chunk_ids(name)
+        self._index.delete(name, sorted(there - set(committed)))
+        missing = [chunk_id for chunk_id in committed if chunk_id not in there]
+        for batch in _batches(missing):
+            stored = self._library.chunks(name, batch)
+            self._embed([stored[chunk_id] for chunk_id in batch])
+
+    def finish(self) -> None:
+        """Says that nothing is left to do, if something was done."""
+        if self._changed:
+            self._library.finish(self._collection)
+
+    def check_stop(self) -> None:
+        """Raises Stopped when the user asked for it."""
+        if self._cancel is not None and self._cancel.is_set():
+            raise Stopped
+
+    def report(self, done: int, total: int) -> None:
+        """Tells how many files are done."""
+        if self._progress is not None:
+            self._progress(Progress("Reading files", done, total, "files"))
+
+    # --- files
+
+    def file(self, path: str) -> FileOutcome:
+        """Brings one file up to date. What is wrong with it is told in the outcome. Raises Stopped."""
+        before = self._library.at(self._collection, path)
+        try:
+            return self._take(path, _hash(path), lambda: _read(path))
+        except _UNREAD as error:
+            kept = " Its earlier version is kept." if before else ""
+            return FileOutcome(shown(path), "failed", before, detail=f"{error}{kept}")
+
+    def upload(self, name: str, data: bytes) -> FileOutcome:
+        """Brings a document without a file up to date. Raises what `documents.read_bytes` does."""
+        path = UPLOADS + name
+        return self._take(path, hashlib.sha256(data).hexdigest(), lambda: documents.read_bytes(data, name, path))
+
+    def prune(self, roots: Sequence[str]) -> list[FileOutcome]:
+        """Forgets paths, in these folders or being one of these files, at which there is no file any more."""
+        known = [path for root in roots for path in self._library.paths_under(self._collection, root)]
+        known += [root for root in roots if self._library.at(self._collection, root)]
+        gone = sorted(path for path in set(known) if is_gone(path))
+        outcomes = [FileOutcome(shown(path), "removed", self._library.at(self._collection, path)) for path in gone]
+        if gone:
+            self._drop(self._library.detach(self._collection, gone))
+        return outcomes
+
+    def _take(self, path: str, sha256: str, read: Callable[[], Document]) -> FileOutcome:
+        stored = self._library.stored(self._collection, sha256[:16])
+        if stored is not None and (stored.sha256, stored.revision) == (sha256, self._revision):
+            return self._place(path, sha256[:16], stored.chunks)
+        document = replace(read(), path=shown(path), file=Path(shown(path)).name)
+        return self._store(path, document, _chunks(document, self._cut))
+
+    def _place(self, path: str, document_id: str, chunks: int) -> FileOutcome:
+        """Notes where a stored document was seen."""
+        before = self._library.at(self._collection, path)
+        if before == document_id:
+            return FileOutcome(shown(path), "unchanged", document_id, chunks)
+        elsewhere = self._library.paths(self._collection, document_id)
+        gone = [other for other in elsewhere if not other.startswith(UPLOADS) and is_gone(other)]
+        self._drop(self._library.attach(self._collection, path, document_id, gone))
+        outcome: Literal["changed", "moved", "added"] = "changed" if before else "moved" if gone else "added"
+        detail = f"{'Was' if gone else 'The same content as'} {shown((gone or elsewhere)[0])}."
+        return FileOutcome(shown(path), outcome, document_id, chunks, detail)
+
+    def _store(self, path: str, document: Document, chunks: Sequence[Chunk]) -> FileOutcome:
+        before = self._library.at(self._collection, path)
+        self._begin()
+        try:
+            for batch in _batches(chunks):
+                self._embed(batch)
+        except Stopped:
+            ids = [chunk.id for chunk in chunks]
+            committed = self._library.chunks(self._collection, ids)  # of an earlier cut of the same content
+            self._index.delete(self._collection, [chunk_id for chunk_id in ids if chunk_id not in committed])
+            raise
+        self._drop(self._library.commit(self._collection, document, path, chunks, self._revision))
+        return FileOutcome(shown(path), "changed" if before else "added", document.id, len(chunks))
+
+    # --- the index
+
+    def _begin(self) -> None:
+        if not self._changed:
+            embedder = self._get_embedder()
+            self._index.check(self._collection, embedder)
+            self._library.begin(self._collection, embedder.name)
+            self._changed = True
+
+    def _embed(self, chunks: Sequence[Chunk]) -> None:
+        self.check_stop()
+        embedder = self._get_embedder()
+        vectors = embedder.embed([chunk.text for chunk in chunks])
+        self._index.add(self._collection, chunks, vectors, embedder)
+        self._embedded += len(chunks)
+        if self._progress is not None:
+            self._progress(Progress("Embedding", self._embedded, None, "chunks"))
+
+    def _drop(self, chunk_ids: Sequence[str]) -> None:
+        self._changed = True
+        self._index.delete(self._collection, chunk_ids)
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[first : first + BATCH] for first in range(0, len(items), BATCH))
+
+
+def _hash(path: str) -> str:
+    with _opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: str) -> Document:
+    name = shown(path)
+    if name == path:
+        return documents.read(Path(path))
+    with _opened(path) as file:  # the name is no text, so the document gets the shown one
+        data = file.read(documents.MAX_BYTES + 1)
+    return documents.read_bytes(data, Path(name).name, name)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BufferedReader]:
+    try:
+        with Path(path).open("rb") as file:
+            yield file
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnreadableFile(f"{shown(path)} cannot be read: {reason}.", "Check that you may read it.") from error
+
+
+def _chunks(document: Document, cut: tuple[int, int]) -> list[Chunk]:
+    chunks = cutting.split(document, *cut)
+    if not chunks:
+        raise UnreadableFile(f"{document.file} holds no text.", "Check that it is the file you meant.")
+    return chunks

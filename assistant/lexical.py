@@ -1,0 +1,92 @@
+"""The full-text index of one collection, kept in the library's database and changed in its transactions.
+
+Scripts written without spaces have no words to be found at white space: there each character is indexed by itself, and
+a question asks for pairs of neighbours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+
+from assistant.database import Database
+
+COMMON = 0.25  # a term in more than this share of the chunks tells little and costs the most; it is left out
+
+_UNSPACED = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
+    "\u3040-\u30ff\u31f0-\u31ff"  # Japanese syllables
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
+)
+_CHARACTER = re.compile(f"([{_UNSPACED}])")
+_TERM = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+
+
+class Words:
+    """Which chunks share words with a question. Rows are known by numbers that the caller gives.
+
+    There is one such index a collection (`name` is its own), so that a word's rarity is that in the collection. It
+    keeps no text: to drop a row, give the text it was added with.
+    """
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database = database
+        self._table = f"words_{name}"
+
+    def create(self) -> None:
+        """Makes the index where there is none."""
+        self._database.run(
+            f"""CREATE VIRTUAL TABLE IF NOT EXISTS {self._table} USING fts5(
+                text, content = '', tokenize = "porter unicode61 remove_diacritics 2")"""
+        )
+
+    def add(self, rows: Iterable[tuple[int, str]]) -> None:
+        self._database.run_many(
+            f"INSERT INTO {self._table} (rowid, text) VALUES (?, ?)", [(row, _spaced(text)) for row, text in rows]
+        )
+
+    def drop(self, rows: Iterable[tuple[int, str]]) -> None:
+        self._database.run_many(
+            f"INSERT INTO {self._table} ({self._table}, rowid, text) VALUES ('delete', ?, ?)",
+            [(row, _spaced(text)) for row, text in rows],
+        )
+
+    def match(self, question: str, n: int, size: int) -> dict[int, float]:
+        """The `n` rows of `size` that share the rarest words with a question: row to BM25 score, best first."""
+        counts = {term: self._count(term, int(size * COMMON) + 1) for term in _terms(question)}
+        telling = [term for term, count in counts.items() if 0 < count <= size * COMMON]
+        # Where every term is common, all of them together still tell something.
+        sought = telling or [term for term, count in counts.items() if count]
+        return self._ranked(" OR ".join(map(_quoted, sought)), n) if sought else {}
+
+    def _count(self, term: str, most: int) -> int:
+        """In how many rows a term is, counted up to `most`."""
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {self._table} WHERE {self._table} MATCH ? LIMIT ?)"
+        return int(self._database.read(sql, _quoted(term), most)[0][0])
+
+    def _ranked(self, expression: str, n: int) -> dict[int, float]:
+        # FTS5 gives BM25 negated, so that the best sorts first.
+        sql = f"SELECT rowid, -rank FROM {self._table} WHERE {self._table} MATCH ? ORDER BY rank LIMIT ?"
+        return dict(self._database.read(sql, expression, n))
+
+
+def _spaced(text: str) -> str:
+    """The text as the index reads it: characters of unspaced scripts stand alone."""
+    return _CHARACTER.sub(r" \1 ", text)
+
+
+def _terms(question: str) -> list[str]:
+    """The distinct terms of a question, in order: words, or pairs of characters with a space between."""
+    found: dict[str, None] = {}
+    for run in _TERM.findall(question.lower()):
+        if _CHARACTER.match(run) and len(run) > 1:
+            found |= dict.fromkeys(f"{first} {second}" for first, second in pairwise(run))
+        else:
+            found[run] = None
+    return list(found)
+
+
+def _quoted(term: str) -> str:
+    return f'"{term}"'

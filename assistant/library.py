@@ -1,0 +1,364 @@
+"""The library: which documents there are, their texts and chunks, and the full-text index over them.
+
+It is the truth; the vector index is made from it and can be made again. A document counts when its row is committed,
+which happens after its chunks are in the vector index, so a reader who asks here which chunks count sees the old state
+of a document or the new one. A collection is marked unfinished before work on the vector index begins, and in the same
+transaction as any change that leaves work to do there, until that work is done: the next run notices a killed one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from assistant.database import Database
+from assistant.errors import UnknownCollection, UnknownDocument
+from assistant.lexical import Words
+from assistant.records import Chunk, CollectionInfo, Document, DocumentInfo
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = (
+    """CREATE TABLE collections (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, embedder TEXT NOT NULL,
+        generation INTEGER NOT NULL DEFAULT 0, unfinished INTEGER NOT NULL DEFAULT 0)""",
+    """CREATE TABLE documents (
+        id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections,
+        document_id TEXT NOT NULL, sha256 TEXT NOT NULL, revision TEXT NOT NULL, text TEXT NOT NULL,
+        characters INTEGER NOT NULL, title TEXT, publisher TEXT, author TEXT, date TEXT, pages TEXT NOT NULL,
+        ingested_at TEXT NOT NULL, UNIQUE (collection, document_id))""",
+    # A path is bytes: file names need not be valid in any encoding. `shown` is for people.
+    """CREATE TABLE sources (
+        id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections,
+        path BLOB NOT NULL, shown TEXT NOT NULL, file TEXT NOT NULL,
+        document INTEGER NOT NULL REFERENCES documents, UNIQUE (collection, path))""",
+    "CREATE INDEX sources_by_document ON sources (document)",
+    """CREATE TABLE chunks (
+        id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections,
+        document INTEGER NOT NULL REFERENCES documents, chunk_id TEXT NOT NULL,
+        text TEXT NOT NULL, "start" INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER,
+        UNIQUE (collection, chunk_id))""",
+    "CREATE INDEX chunks_by_document ON chunks (document)",
+)
+# A document is shown under the path it was first seen at.
+_SOURCE = "JOIN sources s ON s.id = (SELECT min(id) FROM sources WHERE document = d.id)"
+_CHUNK = 'c.chunk_id, d.document_id, c.text, c."start", c."end", c.page, s.file, d.title, d.publisher, d.date'
+_COLLECTION = "(SELECT id FROM collections WHERE name = ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What tells whether a file needs work. `revision` names the pipeline that read and cut it."""
+
+    sha256: str
+    revision: str
+    chunks: int
+
+
+def shown(path: str) -> str:
+    """A path as valid text: bytes of a file name that are not UTF-8 become escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+class Library:
+    """Documents by collection. Safe to use from several threads and processes.
+
+    Every method raises StorageError when the file cannot be read or written, and those that take a collection
+    UnknownCollection, unless they say otherwise.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, _SCHEMA, SCHEMA_VERSION)
+
+    def close(self) -> None:
+        self._database.close()
+
+    # --- what there is
+
+    def collections(self) -> list[CollectionInfo]:
+        """All collections, by name."""
+        rows = self._database.read(
+            """SELECT name, (SELECT count(*) FROM documents WHERE collection = c.id),
+                (SELECT count(*) FROM chunks WHERE collection = c.id), embedder FROM collections c ORDER BY name"""
+        )
+        return [CollectionInfo(*row) for row in rows]
+
+    def documents(self, collection: str) -> list[DocumentInfo]:
+        """All documents of a collection, in the order they came in."""
+        rows = self._database.read(
+            f"""SELECT d.document_id, s.shown, s.file, d.title, d.publisher, d.author, d.date, d.characters,
+                (SELECT count(*) FROM chunks WHERE document = d.id), d.ingested_at
+                FROM documents d {_SOURCE} WHERE d.collection = ? ORDER BY d.id""",
+            self._id(collection),
+        )
+        return [DocumentInfo(*row) for row in rows]
+
+    def document(self, collection: str, document_id: str) -> Document:
+        """A document with its text. Raises UnknownDocument."""
+        rows = self._database.read(
+            f"""SELECT d.sha256, s.shown, s.file, d.text, d.title, d.publisher, d.author, d.date, d.pages
+                FROM documents d {_SOURCE} WHERE d.collection = ? AND d.document_id = ?""",
+            self._id(collection),
+            document_id,
+        )
+        if not rows:
+            raise _unknown(document_id, collection)
+        *facts, pages = rows[0]
+        return replace(Document(document_id, *facts), pages=tuple(json.loads(pages)))
+
+    def chunks(self, collection: str, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
+        """Those of `chunk_ids` that count now, with what is known of their documents."""
+        rows = self._database.read(
+            f"""SELECT {_CHUNK} FROM chunks c JOIN documents d ON d.id = c.document {_SOURCE}
+                WHERE c.collection = ? AND c.chunk_id IN (SELECT value FROM json_each(?))""",
+            self._id(collection),
+            json.dumps(list(chunk_ids)),
+        )
+        return {row[0]: Chunk(*row) for row in rows}
+
+    def chunk_ids(self, collection: str) -> list[str]:
+        """Every chunk that counts, in the order they came in."""
+        rows = self._database.read(
+            "SELECT chunk_id FROM chunks WHERE collection = ? ORDER BY id", self._id(collection)
+        )
+        return [chunk_id for (chunk_id,) in rows]
+
+    def count(self, collection: str) -> int:
+        """How many chunks count; 0 for an unknown collection."""
+        sql = f"SELECT count(*) FROM chunks WHERE collection = {_COLLECTION}"
+        return int(self._database.read(sql, collection)[0][0])
+
+    def generation(self, collection: str) -> int:
+        """A number that grows with every change of a collection."""
+        rows = self._database.read("SELECT generation FROM collections WHERE id = ?", self._id(collection))
+        return int(rows[0][0])
+
+    def match(self, collection: str, question: str, n: int) -> dict[str, float]:
+        """The `n` chunks that share the rarest words with a question: chunk id to BM25 score, best first."""
+        owner = self._id(collection)
+        found = self._words(owner).match(question, n, self.count(collection))
+        rows = self._database.read(
+            "SELECT id, chunk_id FROM chunks WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(found))
+        )
+        names = dict(rows)
+        return {names[row]: score for row, score in found.items() if row in names}
+
+    # --- what the write path asks; an unknown collection has nothing
+
+    def stored(self, collection: str, document_id: str) -> Stored | None:
+        """The document of that id, or None."""
+        rows = self._database.read(
+            f"""SELECT sha256, revision, (SELECT count(*) FROM chunks WHERE document = d.id) FROM documents d
+                WHERE document_id = ? AND collection = {_COLLECTION}""",
+            document_id,
+            collection,
+        )
+        return Stored(*rows[0]) if rows else None
+
+    def at(self, collection: str, path: str) -> str | None:
+        """Id of the document last seen at a path, or None."""
+        rows = self._database.read(
+            f"""SELECT document_id FROM sources s JOIN documents d ON d.id = s.document
+                WHERE path = ? AND s.collection = {_COLLECTION}""",
+            os.fsencode(path),
+            collection,
+        )
+        return str(rows[0][0]) if rows else None
+
+    def paths(self, collection: str, document_id: str) -> list[str]:
+        """Every path a document was seen at, the first one first."""
+        rows = self._database.read(
+            f"""SELECT path FROM sources s JOIN documents d ON d.id = s.document
+                WHERE document_id = ? AND s.collection = {_COLLECTION} ORDER BY s.id""",
+            document_id,
+            collection,
+        )
+        return [os.fsdecode(path) for (path,) in rows]
+
+    def paths_under(self, collection: str, folder: str) -> list[str]:
+        """Every path known inside a folder, sorted."""
+        first = os.fsencode(folder).rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep)
+        rows = self._database.read(
+            f"""SELECT path FROM sources WHERE path > ? AND path < ? AND collection = {_COLLECTION} ORDER BY path""",
+            first,
+            first[:-1] + bytes([first[-1] + 1]),
+            collection,
+        )
+        return [os.fsdecode(path) for (path,) in rows]
+
+    def unfinished(self, collection: str) -> bool:
+        """Whether the vector index may differ from what is committed here."""
+        return self._database.read("SELECT unfinished FROM collections WHERE name = ?", collection) == [(1,)]
+
+    # --- changes; the ids they return are of chunks that no longer count, to be dropped from the vector index
+
+    def begin(self, collection: str, embedder: str) -> None:
+        """Marks a collection unfinished, and creates it where there is none."""
+        with self._database.change():
+            self._database.run(
+                """INSERT INTO collections (name, embedder, unfinished) VALUES (?, ?, 1)
+                    ON CONFLICT (name) DO UPDATE SET unfinished = 1""",
+                collection,
+                embedder,
+            )
+            self._words(self._id(collection)).create()
+
+    def finish(self, collection: str) -> None:
+        """Says that the vector index holds exactly the committed chunks."""
+        with self._database.change():
+            self._database.run("UPDATE collections SET unfinished = 0 WHERE id = ?", self._id(collection))
+
+    def commit(
+        self, collection: str, document: Document, path: str, chunks: Sequence[Chunk], revision: str
+    ) -> list[str]:
+        """Makes a document count, with these chunks and at this path, in the place of what was there."""
+        with self._change(collection) as owner:
+            replaced = self._document_at(owner, path)
+            row = self._put_document(owner, document, revision)
+            dropped = self._drop_chunks(owner, row)
+            self._put_chunks(owner, row, chunks)
+            self._put_source(owner, path, row)
+            dropped |= self._drop_unseen(owner, {replaced} - {row, None})
+            return sorted(dropped - {chunk.id for chunk in chunks})
+
+    def attach(self, collection: str, path: str, document_id: str, gone: Iterable[str] = ()) -> list[str]:
+        """Notes that a stored document was seen at `path`, and no longer is at the paths in `gone`.
+
+        Raises UnknownDocument.
+        """
+        with self._change(collection) as owner:
+            row = self._row(owner, document_id, collection)
+            replaced = self._document_at(owner, path)
+            self._put_source(owner, path, row)
+            self._drop_sources(owner, gone)
+            return sorted(self._drop_unseen(owner, {replaced} - {row, None}))
+
+    def detach(self, collection: str, paths: Sequence[str]) -> list[str]:
+        """Forgets paths, and the documents that were seen nowhere else."""
+        with self._change(collection) as owner:
+            touched = {self._document_at(owner, path) for path in paths}
+            self._drop_sources(owner, paths)
+            return sorted(self._drop_unseen(owner, touched - {None}))
+
+    def remove(self, collection: str, document_id: str) -> list[str]:
+        """Forgets a document and all its paths. Raises UnknownDocument."""
+        with self._change(collection) as owner:
+            row = self._row(owner, document_id, collection)
+            self._database.run("DELETE FROM sources WHERE document = ?", row)
+            return sorted(self._drop_unseen(owner, {row}))
+
+    # --- inside a transaction
+
+    @contextmanager
+    def _change(self, collection: str) -> Iterator[int]:
+        """A transaction on a collection, which it leaves changed and unfinished; gives the collection's number."""
+        with self._database.change():
+            owner = self._id(collection)
+            self._database.run(
+                "UPDATE collections SET generation = generation + 1, unfinished = 1 WHERE id = ?", owner
+            )
+            yield owner
+
+    def _put_document(self, owner: int, document: Document, revision: str) -> int:
+        values = {
+            "collection": owner,
+            "document_id": document.id,
+            "sha256": document.sha256,
+            "revision": revision,
+            "text": document.text,
+            "characters": len(document.text),
+            "title": document.title,
+            "publisher": document.publisher,
+            "author": document.author,
+            "date": document.date,
+            "pages": json.dumps(document.pages),
+            "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        sets = ", ".join(f"{name} = excluded.{name}" for name in values)
+        self._database.run(
+            f"""INSERT INTO documents ({", ".join(values)}) VALUES ({", ".join("?" * len(values))})
+                ON CONFLICT (collection, document_id) DO UPDATE SET {sets}""",
+            *values.values(),
+        )
+        return int(self._rows(owner, document.id)[0][0])
+
+    def _put_chunks(self, owner: int, document: int, chunks: Sequence[Chunk]) -> None:
+        self._database.run_many(
+            """INSERT INTO chunks (collection, document, chunk_id, text, "start", "end", page)
+                VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            [(owner, document, chunk.id, chunk.text, chunk.start, chunk.end, chunk.page) for chunk in chunks],
+        )
+        self._words(owner).add(self._database.run("SELECT id, text FROM chunks WHERE document = ?", document))
+
+    def _put_source(self, owner: int, path: str, document: int) -> None:
+        if self._document_at(owner, path) == document:
+            return
+        self._drop_sources(owner, [path])  # a new row, so that it comes after the other paths of this document
+        name = shown(path)
+        self._database.run(
+            "INSERT INTO sources (collection, path, shown, file, document) VALUES (?, ?, ?, ?, ?)",
+            *(owner, os.fsencode(path), name, Path(name).name, document),
+        )
+
+    def _drop_sources(self, owner: int, paths: Iterable[str]) -> None:
+        self._database.run_many(
+            "DELETE FROM sources WHERE collection = ? AND path = ?", [(owner, os.fsencode(path)) for path in paths]
+        )
+
+    def _drop_unseen(self, owner: int, documents: Iterable[int | None]) -> set[str]:
+        """Drops those of the documents that no path leads to; gives the ids of their chunks."""
+        dropped: set[str] = set()
+        for row in documents:
+            if not self._database.run("SELECT 1 FROM sources WHERE document = ? LIMIT 1", row):
+                dropped |= self._drop_chunks(owner, row)
+                self._database.run("DELETE FROM documents WHERE id = ?", row)
+        return dropped
+
+    def _drop_chunks(self, owner: int, document: int | None) -> set[str]:
+        rows = self._database.run("SELECT chunk_id, id, text FROM chunks WHERE document = ?", document)
+        self._words(owner).drop((row, text) for _, row, text in rows)
+        self._database.run("DELETE FROM chunks WHERE document = ?", document)
+        return {chunk_id for chunk_id, _, _ in rows}
+
+    def _document_at(self, owner: int, path: str) -> int | None:
+        rows = self._database.run(
+            "SELECT document FROM sources WHERE collection = ? AND path = ?", owner, os.fsencode(path)
+        )
+        return rows[0][0] if rows else None
+
+    def _rows(self, owner: int, document_id: str) -> list[tuple[int]]:
+        return self._database.run(
+            "SELECT id FROM documents WHERE collection = ? AND document_id = ?", owner, document_id
+        )
+
+    def _row(self, owner: int, document_id: str, collection: str) -> int:
+        rows = self._rows(owner, document_id)
+        if not rows:
+            raise _unknown(document_id, collection)
+        return rows[0][0]
+
+    # --- names
+
+    def _words(self, owner: int) -> Words:
+        return Words(self._database, str(owner))
+
+    def _id(self, collection: str) -> int:
+        """The number of a collection. Raises UnknownCollection."""
+        rows = self._database.read("SELECT name, id FROM collections ORDER BY name")
+        known = dict(rows)
+        if collection not in known:
+            names = ", ".join(known) or "none yet; `assistant ingest PATH` makes one"
+            raise UnknownCollection(f"There is no collection {collection!r}.", f"There are: {names}.")
+        return int(known[collection])
+
+
+def _unknown(document_id: str, collection: str) -> UnknownDocument:
+    return UnknownDocument(
+        f"There is no document {document_id!r} in the collection {collection}.",
+        "`assistant documents list` shows all.",
+    )

@@ -1,0 +1,245 @@
+"""The page's HTML from plain values: the conversation and the documents. Pure.
+
+Every text that a document, a model or a person wrote goes through `escape`: it is data and never becomes markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+
+from assistant.records import Answer, CollectionInfo, DocumentInfo, FileOutcome, Sentence, Timings, Verdict
+from assistant.render_sources import facts_line, name_of
+from assistant.turns import Turn, count, phase
+
+MARKER = re.compile(r"\[(\d{1,3})\]")
+MOST_LISTED = 500  # documents; a longer list would make the page slow
+MOST_EXAMPLES = 3
+LONGEST_EXAMPLE = 110  # characters of a title inside an example question
+
+VERDICTS = {"supported": "in the sources", "unsupported": "not in the sources", "unchecked": "not checked"}
+SIGNS = {"supported": "✓", "unsupported": "⚠", "unchecked": ""}  # so that colour is never needed to tell them apart
+ABSTAINED = {
+    "no_hits": "Nothing in the documents is close to this question.",
+    "not_supported": "The documents do not answer this question.",
+    "out_of_scope": "This question is not about the documents.",
+}
+ENDED = {"length": "The answer reached its length limit.", "cancelled": "Stopped."}
+
+
+# ---- the conversation
+
+
+def turns_html(turns: Iterable[Turn]) -> str:
+    return "".join(turn_html(turn) for turn in turns)
+
+
+def turn_html(turn: Turn, waited_s: float = 0.0) -> str:
+    """A question and its answer so far. `waited_s` is shown while there is no word of the answer yet."""
+    parts = [
+        f'<article class="turn" data-turn="{turn.n}" aria-label="Question {turn.n}">',
+        f'<div class="question"><span class="sr">You asked: </span>{escape(turn.question)}</div>',
+        *_notices(turn),
+    ]
+    if turn.text:
+        parts.append(_answer(turn))
+    if turn.failure:
+        parts.append(_failure(turn.failure))
+    elif not turn.done and not turn.text:
+        parts.append(f'<p class="waiting">{escape(phase(turn))}{_seconds(waited_s)}</p>')
+    if turn.answer:
+        parts.append(_footer(turn.answer))
+    return "".join([*parts, "</article>"])
+
+
+def status_html(turn: Turn) -> str:
+    """What a screen reader is told: each phase once, then sentence by sentence."""
+    return f'<div role="status">{escape(phase(turn))}</div>'
+
+
+def _notices(turn: Turn) -> Iterator[str]:
+    if turn.dropped_turns == 1:
+        yield '<p class="notice">The oldest turn no longer fits and was left out.</p>'
+    elif turn.dropped_turns:
+        yield f'<p class="notice">The oldest {turn.dropped_turns} turns no longer fit and were left out.</p>'
+
+
+def _answer(turn: Turn) -> str:
+    labels = {citation.n: citation.title or citation.file for citation in turn.citations}
+    body: list[str] = []
+    at = 0
+    for start, end, sentence in locate(turn.text, turn.sentences):
+        body += [_with_markers(turn.text[at:start], labels, turn.n), _sentence(turn, start, end, sentence, labels)]
+        at = end
+    rest = _with_markers(turn.text[at:], labels, turn.n)
+    body.append(rest if turn.done else f'<span class="pending">{rest}</span>')
+    abstained = turn.answer is not None and turn.answer.abstained
+    heading = _abstained(turn.answer) if turn.answer and abstained else ""
+    kind = "answer abstained" if abstained else "answer"
+    return f'{heading}<div class="{kind}"><span class="sr">Answer: </span>{"".join(body)}</div>'
+
+
+def _sentence(turn: Turn, start: int, end: int, sentence: Sentence, labels: dict[int, str]) -> str:
+    text = _with_markers(turn.text[start:end], labels, turn.n)
+    cites = " ".join(str(n) for n in sentence.citations)
+    return (
+        f'<span class="sentence {sentence.verdict}" data-turn="{turn.n}" data-cites="{cites}"'
+        f' title="{VERDICTS[sentence.verdict]}"><span>{text}</span>{_verdict(sentence.verdict)}</span>'
+    )
+
+
+def _verdict(verdict: Verdict) -> str:
+    """Behind a sentence: a sign where it is supported, sign and words where not; unchecked is told in the footer."""
+    if verdict == "unchecked":
+        return ""
+    words = VERDICTS[verdict] if verdict == "unsupported" else f'<span class="sr">{VERDICTS[verdict]}</span>'
+    return f'<span class="verdict">{SIGNS[verdict]} {words}</span>'
+
+
+def _with_markers(text: str, labels: dict[int, str], turn: int) -> str:
+    """Escaped text in which `[n]` is a button where `n` is a citation of this answer."""
+    parts: list[str] = []
+    at = 0
+    for match in MARKER.finditer(text):
+        n = int(match[1])
+        if n in labels:
+            label = escape(f"Source {n}: {labels[n]}")
+            button = f'<button type="button" class="marker" data-turn="{turn}" data-n="{n}" aria-label="{label}">'
+            parts += [escape(text[at : match.start()]), f"{button}[{n}]</button>"]
+            at = match.end()
+    return "".join([*parts, escape(text[at:])])
+
+
+def locate(text: str, sentences: Sequence[Sentence]) -> list[tuple[int, int, Sentence]]:
+    """Where each sentence stands in the answer, in order, as (start, end, sentence).
+
+    Markers and white space may differ between the two. A sentence that is not found is left out.
+    """
+    letters, positions = _letters(text)
+    found: list[tuple[int, int, Sentence]] = []
+    at = 0
+    for sentence in sentences:
+        wanted, _ = _letters(sentence.text)
+        start = letters.find(wanted, at) if wanted else -1
+        if start >= 0:
+            at = start + len(wanted)
+            found.append((positions[start], positions[at - 1] + 1, sentence))
+    return found
+
+
+def _letters(text: str) -> tuple[str, list[int]]:
+    """The text without markers and white space, and the position of each character that is left."""
+    skipped = {place for match in MARKER.finditer(text) for place in range(*match.span())}
+    kept = [(letter, place) for place, letter in enumerate(text) if place not in skipped and not letter.isspace()]
+    return "".join(letter for letter, _ in kept), [place for _, place in kept]
+
+
+def _abstained(answer: Answer) -> str:
+    why = ABSTAINED[answer.reason] if answer.reason else ABSTAINED["not_supported"]
+    return f'<p class="verdict-line"><strong>No answer.</strong> {why}</p>'
+
+
+def _failure(failure: tuple[str, str]) -> str:
+    message, hint = failure
+    return f'<div class="failure"><strong>{escape(message)}</strong> {escape(hint)}</div>'
+
+
+def _footer(answer: Answer) -> str:
+    verdicts = [] if answer.abstained else list(_tallies(answer.sentences))
+    facts = [f"<span>{escape(fact)}</span>" for fact in _timings(answer.timings)]
+    ended = ENDED.get(answer.finish_reason)
+    notes = [f'<span class="ended">{ended}</span>'] if ended else []
+    return f'<footer class="facts">{"".join([*notes, *verdicts, *facts])}</footer>'
+
+
+def _tallies(sentences: Sequence[Sentence]) -> Iterator[str]:
+    for verdict, words in VERDICTS.items():
+        n = sum(sentence.verdict == verdict for sentence in sentences)
+        if n:
+            yield f'<span><span class="tally {verdict}">{SIGNS[verdict]} {count(n, "sentence")} {words}</span></span>'
+
+
+def _timings(timings: Timings) -> Iterator[str]:
+    if timings.completion_tokens:
+        yield f"first word after {timings.ttft_s:.1f} s"
+    if timings.decode_tok_s:
+        yield f"{timings.decode_tok_s:.0f} tokens/s"
+    if timings.prompt_tokens:
+        yield f"prompt {timings.prompt_tokens:,} tokens, {timings.cached_tokens:,} cached"
+
+
+# ---- the documents
+
+
+def welcome_html(documents: Sequence[DocumentInfo]) -> str:
+    """What an empty conversation shows: what to do, and example questions made from the documents' titles."""
+    if not documents:
+        return (
+            '<div class="welcome"><h2>No documents yet</h2><p>Add text files under Documents. '
+            "Then ask, and every answer shows the passages it comes from.</p></div>"
+        )
+    titled = [document for document in documents if document.title and len(document.title) <= LONGEST_EXAMPLE]
+    questions = [f"What does “{document.title}” say?" for document in titled[:MOST_EXAMPLES]]
+    buttons = "".join(f'<button type="button" class="example">{escape(question)}</button>' for question in questions)
+    examples = f'<div class="examples">{buttons}</div>' if buttons else ""
+    return (
+        f'<div class="welcome"><h2>Ask {count(len(documents), "document")}</h2><p>Answers come from the documents '
+        f"alone, and each shows the passages it comes from.</p>{examples}</div>"
+    )
+
+
+def documents_html(documents: Sequence[DocumentInfo]) -> str:
+    """The collection's documents, each with a button that carries its id in `data-delete`."""
+    if not documents:
+        return '<p class="empty">This collection has no documents.</p>'
+    items = "".join(_document(document) for document in documents[:MOST_LISTED])
+    more = len(documents) - MOST_LISTED
+    rest = (
+        f'<p class="empty">and {more:,} more: <code>assistant documents</code> lists them all</p>' if more > 0 else ""
+    )
+    return f'<ul class="documents" aria-label="Documents">{items}</ul>{rest}'
+
+
+def _document(document: DocumentInfo) -> str:
+    name = escape(name_of(document))
+    size = f"{document.characters:,} characters"
+    facts = facts_line([document.publisher, document.date, document.file if document.title else None, size])
+    button = (
+        f'<button type="button" class="delete" data-delete="{escape(document.id)}" data-name="{name}"'
+        f' aria-label="Delete {name}" title="Delete">✕</button>'
+    )
+    return f'<li><div><span class="name">{name}</span>{facts}</div>{button}</li>'
+
+
+def outcomes_html(outcomes: Sequence[FileOutcome], reading: str = "") -> str:
+    """What became of the uploaded files, and what is being done now."""
+    items = "".join(
+        f'<li class="{outcome.outcome}"><span class="name">{escape(outcome.path.rpartition("/")[2])}</span> '
+        f"{escape(_became(outcome))}</li>"
+        for outcome in outcomes
+    )
+    doing = f'<p class="waiting">{escape(reading)}</p>' if reading else ""
+    return f'<div class="outcomes" role="status">{doing}<ul>{items}</ul></div>' if items or doing else ""
+
+
+def _became(outcome: FileOutcome) -> str:
+    if outcome.outcome == "failed":
+        return f"was not added: {outcome.detail}"
+    if outcome.outcome == "unchanged":
+        return "was here already"
+    if outcome.outcome == "removed":
+        return "was deleted"
+    return f"{outcome.outcome}, {count(outcome.chunks, 'passage')}"
+
+
+def collection_choices(collections: Sequence[CollectionInfo], *wanted: str) -> list[tuple[str, str]]:
+    """(label, name) of each collection, and of those `wanted` that do not exist yet."""
+    known = [info.name for info in collections]
+    missing = [name for name in dict.fromkeys(wanted) if name not in known]
+    empty = [(f"{name} (empty)", name) for name in missing]
+    return empty + [(f"{info.name} ({count(info.documents, 'document')})", info.name) for info in collections]
+
+
+def _seconds(waited_s: float) -> str:
+    return f' <span class="clock">{waited_s:.0f} s</span>' if waited_s >= 1 else ""

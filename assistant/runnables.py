@@ -1,0 +1,158 @@
+"""Our retriever and our model as LangChain runnables, for our chain and for anyone's.
+
+Prompts travel as LangChain messages whose content blocks carry ids, so that the engine knows which part of a prompt is
+which chunk: `{"type": "text", "text": ..., "id": chunk id}`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.retrievers import BaseRetriever
+
+from assistant.engine import Done, Engine, Params, Piece, Segment, Turn
+from assistant.records import Chunk, Hit, PromptMessage, Sampling
+from assistant.retrieve import Retriever
+
+_MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+_ROLES = {"system": "system", "human": "user", "ai": "assistant"}
+
+
+class ChunkRetriever(BaseRetriever):
+    """Chunks of one collection as LangChain documents: `page_content` is the text, `metadata` the rest and the score.
+
+    `context` takes further wordings of the query, such as the question together with the one before it.
+    """
+
+    retriever: Any
+    collection: str
+    k: int
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain's signature
+        context: Sequence[str] = (),
+    ) -> list[Document]:
+        retriever: Retriever = self.retriever
+        return [_document(hit) for hit in retriever.search(self.collection, [query, *context], self.k)]
+
+
+class LocalChatModel(BaseChatModel):
+    """The engine as a LangChain chat model.
+
+    `stop` and the fields of `Sampling` may be given per call, as may `cancel`, a threading.Event. The last chunk has
+    the usage and, in `response_metadata`, the finish reason and the engine's timings.
+    """
+
+    engine: Any
+    params: Params
+    name: str | None = "local"
+
+    @property
+    def _llm_type(self) -> str:
+        return "llama-cpp-engine"
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        *,
+        cancel: threading.Event | None = None,
+        sampling: Sampling | None = None,
+        **_: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        engine: Engine = self.engine
+        generation = engine.generate(
+            [_turn(message) for message in messages], _params(self.params, sampling, stop), cancel
+        )
+        try:
+            for event in generation:
+                chunk = _chunk(event)
+                if run_manager and isinstance(event, Piece):
+                    run_manager.on_llm_new_token(event.text, chunk=chunk)
+                yield chunk
+        finally:
+            generation.close()
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        whole = AIMessageChunk(content="")
+        for chunk in self._stream(messages, stop, run_manager, **kwargs):
+            assert isinstance(chunk.message, AIMessageChunk)
+            whole += chunk.message
+        message = AIMessage(
+            content=whole.content, usage_metadata=whole.usage_metadata, response_metadata=whole.response_metadata
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def to_messages(prompt: Sequence[PromptMessage]) -> list[BaseMessage]:
+    return [
+        _MESSAGES[message.role](
+            content=[
+                {"type": "text", "text": block.text} | ({"id": block.id} if block.id else {})
+                for block in message.blocks
+            ]
+        )
+        for message in prompt
+    ]
+
+
+def to_hit(document: Document) -> Hit:
+    """The hit that a document of `ChunkRetriever` was made from."""
+    fields = {key: value for key, value in document.metadata.items() if key != "score"}
+    return Hit(Chunk(id=document.id or "", text=document.page_content, **fields), document.metadata["score"])
+
+
+def _document(hit: Hit) -> Document:
+    fields = asdict(hit.chunk) | {"score": hit.score}
+    return Document(id=fields.pop("id"), page_content=fields.pop("text"), metadata=fields)
+
+
+def _turn(message: BaseMessage) -> Turn:
+    blocks = [message.content] if isinstance(message.content, str) else message.content
+    segments = (
+        Segment(block) if isinstance(block, str) else Segment(block.get("text", ""), block.get("id", ""))
+        for block in blocks
+    )
+    return Turn(_ROLES.get(message.type, "user"), tuple(segments))
+
+
+def _params(defaults: Params, sampling: Sampling | None, stop: Sequence[str] | None) -> Params:
+    given = {key: value for key, value in asdict(sampling or Sampling()).items() if value is not None}
+    return replace(defaults, **given | {"stop": (*given.get("stop", ()), *(stop or ()))})
+
+
+def _chunk(event: Piece | Done) -> ChatGenerationChunk:
+    if isinstance(event, Piece):
+        return ChatGenerationChunk(message=AIMessageChunk(content=event.text))
+    usage = UsageMetadata(
+        input_tokens=event.prompt_tokens,
+        output_tokens=event.completion_tokens,
+        total_tokens=event.prompt_tokens + event.completion_tokens,
+        input_token_details={"cache_read": event.cached_tokens},
+    )
+    message = AIMessageChunk(
+        content="",
+        usage_metadata=usage,
+        response_metadata={"finish_reason": event.finish, "engine": asdict(event)},
+        chunk_position="last",
+    )
+    return ChatGenerationChunk(message=message)

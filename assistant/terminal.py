@@ -1,0 +1,91 @@
+"""What a person sees on the terminal: progress and errors on stderr, tables on stdout. The owner of rich."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from assistant import records
+from assistant.errors import AssistantError
+
+_err = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """A line for the person, on stderr."""
+    _err.print(escape(text))
+
+
+def complain(error: AssistantError) -> None:
+    _err.print(f"[bold red]Error:[/] {escape(error.message)}")
+    if error.hint:
+        _err.print(f"       {escape(error.hint)}")
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout, indented; characters beyond ASCII as they are."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on stdout; values wrap rather than being cut."""
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape("" if value is None else str(value)) for value in row))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@contextmanager
+def progress() -> Iterator[records.OnProgress]:
+    """Shows one bar for each step of a long task. Off a terminal it prints a line at each fifth of a step instead."""
+    if not _err.is_terminal:
+        yield _Lines()
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_err, transient=False) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(step: records.Progress) -> None:
+            if step.step not in tasks:
+                tasks[step.step] = bars.add_task(escape(step.step), total=step.total, amount="")
+            bars.update(tasks[step.step], completed=step.done, total=step.total, amount=_amount(step))
+
+        yield show
+
+
+class _Lines:
+    """Progress for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+
+    def __call__(self, step: records.Progress) -> None:
+        fifth = 5 * step.done // step.total if step.total else 0
+        if self._last.get(step.step) != fifth:
+            self._last[step.step] = fifth
+            say(f"{step.step}: {_amount(step)}")
+
+
+def _amount(step: records.Progress) -> str:
+    if step.unit == "B":
+        total = f" of {step.total / 1e6:,.0f}" if step.total else ""
+        return f"{step.done / 1e6:,.0f}{total} MB"
+    total = f" of {step.total:,}" if step.total is not None else ""
+    return f"{step.done:,}{total} {step.unit}"

@@ -1,0 +1,283 @@
+"""A deterministic stand-in for `assistant.chain.Assistant`: the same attributes, events and errors, no models.
+
+It answers with the first sentences of the best document by shared words, each cited, so that citations, spans and
+markers are those of a true answer. Its knobs make it slow, busy or broken:
+
+    fake = FakeAssistant(settings)
+    fake.token_delay_s = 0.05       # pause before each token; a set cancel event ends it at once
+    fake.prefill_s = 30             # pause between Retrieved and the first token, cancellable too
+    fake.error = Busy("...")        # raised before the first event of every stream (and by search and embed)
+    fake.error_after = (3, EngineFailed("..."))   # raised after so many tokens
+    fake.calls                      # what every stream was called with, oldest first
+    fake.active, fake.most_active, fake.cancelled # streams running now, most at once, ended by cancel
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.errors import (
+    BadInput,
+    EmptyCollection,
+    EmptyQuestion,
+    FileTooLarge,
+    UnknownCollection,
+    UnknownDocument,
+    UnreadableFile,
+    UnsupportedFile,
+)
+from assistant.records import (
+    Answer,
+    Chunk,
+    Citation,
+    CollectionInfo,
+    Document,
+    DocumentInfo,
+    Event,
+    FileOutcome,
+    Finished,
+    FinishReason,
+    Hit,
+    Message,
+    Retrieved,
+    Sampling,
+    Sentence,
+    SentenceChecked,
+    Timings,
+    Token,
+)
+from assistant.settings import Settings
+
+LIGHTHOUSE = (
+    "The lighthouse on Skarv was built in 1874. Its lamp is seen from 21 nautical miles. "
+    "Keeper Ada Lund left the island in 1962."
+)
+HARBOUR = "The harbour master counts 311 boats. Half of them are open boats."
+MODEL_NAME = "fake-llm"
+DIMENSIONS = 8
+LARGEST_FILE = 100_000  # bytes the fake ingest takes
+
+
+@dataclass(frozen=True)
+class Call:
+    question: str
+    history: tuple[Message, ...]
+    collection: str | None
+    sampling: Sampling | None
+
+
+class FakeAssistant:
+    """`assistant.chain.Assistant` without models. `settings.collection` starts with two documents."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.model_name = MODEL_NAME
+        self.ingest = FakeIngest(settings.collection)
+        self.ingest.add_bytes("lighthouse.txt", LIGHTHOUSE.encode(), settings.collection)
+        self.ingest.add_bytes("harbour.txt", HARBOUR.encode(), settings.collection)
+        self.token_delay_s = 0.0
+        self.prefill_s = 0.0
+        self.error: Exception | None = None
+        self.error_after: tuple[int, Exception] | None = None
+        self.calls: list[Call] = []
+        self.active = 0
+        self.most_active = 0
+        self.cancelled = 0
+        self.closed = False
+        self._lock = threading.Lock()
+        self._totals = dict.fromkeys(("requests_total", "prompt_tokens_total", "cached_tokens_total"), 0.0)
+        self._totals |= dict.fromkeys(("completion_tokens_total", "busy_total", "queue_depth"), 0.0)
+
+    def __enter__(self) -> FakeAssistant:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def stream(
+        self,
+        question: str,
+        *,
+        history: Sequence[Message] = (),
+        collection: str | None = None,
+        cancel: threading.Event | None = None,
+        sampling: Sampling | None = None,
+    ) -> Iterator[Event]:
+        self.calls.append(Call(question, tuple(history), collection, sampling))
+        if not question.strip():
+            raise EmptyQuestion("The question is empty.", "Type a question.")
+        hits = self.search(question, collection=collection)
+        with self._lock:
+            self.active += 1
+            self.most_active = max(self.most_active, self.active)
+        try:
+            yield from self._events(question, hits, cancel or threading.Event(), sampling or Sampling())
+        finally:
+            with self._lock:
+                self.active -= 1
+
+    def answer(
+        self,
+        question: str,
+        *,
+        history: Sequence[Message] = (),
+        collection: str | None = None,
+        cancel: threading.Event | None = None,
+        sampling: Sampling | None = None,
+    ) -> Answer:
+        arguments = {"history": history, "collection": collection, "cancel": cancel, "sampling": sampling}
+        *_, last = self.stream(question, **arguments)
+        assert isinstance(last, Finished)
+        return last.answer
+
+    def search(self, query: str, *, k: int | None = None, collection: str | None = None) -> list[Hit]:
+        if self.error is not None:
+            raise self.error
+        if not query.strip():
+            raise EmptyQuestion("The query is empty.", "Type some words to look for.")
+        documents = self.ingest.stored(collection or self.settings.collection)
+        if not documents:
+            raise EmptyCollection(f"Collection {collection!r} is empty.", "Add documents to it.")
+        hits = [Hit(_whole(document), _overlap(query, document.text)) for document in documents.values()]
+        return sorted(hits, key=lambda hit: -hit.score)[: k or self.settings.retrieve.k]
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        if self.error is not None:
+            raise self.error
+        digests = [hashlib.sha256(text.encode()).digest()[:DIMENSIONS] for text in texts]
+        vectors = np.array([list(digest) for digest in digests], dtype=np.float32) + 1
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+    def stats(self) -> dict[str, float]:
+        return self._totals | {"active": float(self.active)}
+
+    def _events(self, question: str, hits: list[Hit], cancel: threading.Event, sampling: Sampling) -> Iterator[Event]:
+        began = time.monotonic()
+        yield Retrieved(tuple(hits))
+        pieces, sentences, citations = _script(hits[0].chunk)
+        reason: FinishReason = "cancelled" if cancel.wait(self.prefill_s) else "stop"
+        said: list[str] = []
+        for piece in pieces:
+            if sampling.max_tokens is not None and len(said) >= sampling.max_tokens:
+                reason = "length"
+            if cancel.wait(self.token_delay_s):
+                reason = "cancelled"
+            if reason != "stop":
+                break
+            if self.error_after is not None and len(said) >= self.error_after[0]:
+                raise self.error_after[1]
+            said.append(piece)
+            yield Token(piece)
+        done = sum("".join(said).count(f"[{citation.n}]") for citation in citations)
+        for sentence in sentences[:done]:
+            yield SentenceChecked(sentence, tuple(citations[n - 1] for n in sentence.citations))
+        self.cancelled += reason == "cancelled"
+        timings = Timings(total_s=time.monotonic() - began, ttft_s=self.prefill_s, prompt_tokens=40, cached_tokens=30)
+        timings = replace(timings, completion_tokens=len(said))
+        self._count(timings)
+        cited, checked = tuple(citations[:done]), tuple(sentences[:done])
+        text = "".join(said)
+        yield Finished(
+            Answer(question, text, False, None, checked, cited, tuple(hits), timings, self.model_name, reason)
+        )
+
+    def _count(self, timings: Timings) -> None:
+        with self._lock:
+            self._totals["requests_total"] += 1
+            for name in ("prompt_tokens", "cached_tokens", "completion_tokens"):
+                self._totals[f"{name}_total"] += getattr(timings, name)
+
+
+class FakeIngest:
+    """`assistant.ingest.Ingest` in memory. Takes .txt and .md in UTF-8 up to LARGEST_FILE bytes."""
+
+    def __init__(self, collection: str) -> None:
+        self._collections: dict[str, dict[str, Document]] = {collection: {}}
+
+    def stored(self, collection: str) -> dict[str, Document]:
+        if collection not in self._collections:
+            known = ", ".join(self._collections)
+            raise UnknownCollection(f"There is no collection {collection!r}.", f"There are: {known}.")
+        return self._collections[collection]
+
+    def add_bytes(self, name: str, data: bytes, collection: str) -> FileOutcome:
+        if not re.fullmatch(r"[\w-]{1,60}", collection):
+            raise BadInput(f"{collection!r} cannot be a collection's name.", "Use letters, digits, - and _.")
+        if PurePosixPath(name).suffix not in (".txt", ".md"):
+            raise UnsupportedFile(f"{name} is of a kind that is not read.", "Give .txt or .md.")
+        if len(data) > LARGEST_FILE:
+            raise FileTooLarge(f"{name} has {len(data)} bytes.", f"The limit is {LARGEST_FILE}.")
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            raise UnreadableFile(f"{name} is not text.", "Save it as UTF-8.") from error
+        sha256 = hashlib.sha256(data).hexdigest()
+        documents = self._collections.setdefault(collection, {})
+        outcome = "unchanged" if sha256[:16] in documents else "added"
+        documents[sha256[:16]] = Document(
+            sha256[:16], sha256, f"upload/{name}", name, text, title=text.partition(".")[0], date="2025-01-31"
+        )
+        return FileOutcome(f"upload/{name}", outcome, sha256[:16], chunks=1)
+
+    def documents(self, collection: str) -> list[DocumentInfo]:
+        return [_info(document) for document in self.stored(collection).values()]
+
+    def document(self, document_id: str, collection: str) -> Document:
+        documents = self.stored(collection)
+        if document_id not in documents:
+            raise UnknownDocument(f"There is no document {document_id!r}.", "List them.")
+        return documents[document_id]
+
+    def delete(self, document_id: str, collection: str) -> None:
+        self.document(document_id, collection)
+        del self._collections[collection][document_id]
+
+    def collections(self) -> list[CollectionInfo]:
+        items = self._collections.items()
+        return [CollectionInfo(name, len(documents), len(documents), "fake-embedder") for name, documents in items]
+
+    def close(self) -> None:
+        return
+
+
+def _info(document: Document) -> DocumentInfo:
+    facts = (document.id, document.path, document.file, document.title, document.publisher, document.author)
+    return DocumentInfo(*facts, document.date, len(document.text), 1, "2025-02-01T00:00:00+00:00")
+
+
+def _whole(document: Document) -> Chunk:
+    end = len(document.text)
+    place = {"file": document.file, "title": document.title, "date": document.date}
+    return Chunk(f"{document.id}-0-{end}", document.id, document.text, 0, end, **place)
+
+
+def _overlap(query: str, text: str) -> float:
+    return float(len(set(re.findall(r"\w+", query.lower())) & set(re.findall(r"\w+", text.lower()))))
+
+
+def _script(chunk: Chunk) -> tuple[list[str], list[Sentence], list[Citation]]:
+    """The first two sentences of a chunk as tokens with markers, as sentences and as citations."""
+    pieces: list[str] = []
+    sentences: list[Sentence] = []
+    citations: list[Citation] = []
+    for n, match in enumerate(list(re.finditer(r"[^.]+\.", chunk.text))[:2], start=1):
+        quote = match[0].strip()
+        start = chunk.start + match.end() - len(quote)
+        words = re.findall(r"\s*\S+", quote)
+        pieces += [(" " if n > 1 else "") + words[0], *words[1:], f" [{n}]"]
+        sentences.append(Sentence(quote, "unchecked", (n,)))
+        facts = (chunk.document_id, chunk.file, chunk.title, chunk.publisher, chunk.date, chunk.page)
+        citations.append(Citation(n, *facts, start, start + len(quote), quote))
+    return pieces, sentences, citations

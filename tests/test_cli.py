@@ -1,0 +1,196 @@
+"""The command line: exit codes, what goes to stdout and what to stderr, and bad input. The tiny model answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import real_model
+
+from assistant import cli
+
+STORY = (
+    "The lighthouse of Vessel Point\n\nBy Ann Marlow, Coastal Times\n\nMarch 3, 2021\n\n"
+    "The lighthouse of Vessel Point was built in 1874. Its lamp burned whale oil until 1911. "
+    "The last keeper, Tom Ferris, left in 1968.\n"
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ASSISTANT_MODELS__LLM", "smollm2-135m")
+    monkeypatch.setenv("ASSISTANT_ENGINE__CONTEXT_TOKENS", "2048")
+    monkeypatch.setenv("ASSISTANT_ANSWER__MAX_TOKENS", "40")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/story.txt").write_text(STORY)
+    return tmp_path
+
+
+class Ran:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> object:
+    def call(*args: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["assistant", *args])
+        capfd.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capfd.readouterr()
+        return Ran(code, out, " ".join(err.split()))
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["ask", ""], "question is empty"),
+        (["ask", "  \n"], "question is empty"),
+        (["ask"], "Missing argument"),
+        (["nonsense"], "nonsense"),
+        (["search", "x", "-k", "0"], "greater than"),
+        (["ingest", "missing.txt"], "missing.txt"),
+        (["batch", "missing.jsonl"], "missing.jsonl"),
+        (["documents", "show", "0123456789abcdef"], "default"),
+        (["documents", "list", "--collection", "other"], "other"),
+        (["models", "use", "gpt-9"], "gpt-9"),
+        (["models", "pull", "gpt-9"], "gpt-9"),
+        (["ask", "Why?", "--history", "missing.json"], "missing.json"),
+    ],
+)
+def test_bad_usage_is_named_and_exits_with_2(home: Path, run, args: list[str], named: str) -> None:
+    ran = run(*args)
+    assert ran.code == 2, ran.err
+    assert named in ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+
+
+def test_a_wrong_setting_exits_with_2(home: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSISTANT_RETRIEVE__K", "many")
+    ran = run("documents")
+    assert ran.code == 2
+    assert "retrieve.k" in ran.err
+    assert "many" in ran.err
+
+
+def test_a_missing_model_says_how_to_get_it(home: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSISTANT_MODELS__FOLDER", str(home / "none"))
+    ran = run("ask", "Why?")
+    assert ran.code == 1
+    assert "assistant models pull" in ran.err
+
+
+def test_a_cut_off_model_file_is_named(home: Path, run, monkeypatch: pytest.MonkeyPatch, tiny_llm: Path) -> None:
+    cut = home / "cut.gguf"
+    cut.write_bytes(tiny_llm.read_bytes()[:5_000_000])
+    monkeypatch.setenv("ASSISTANT_MODELS__LLM", str(cut))
+    ran = run("ask", "Why?")
+    assert ran.code == 1
+    assert "cut.gguf" in ran.err
+
+
+def test_models_are_listed_without_any_being_loaded(home: Path, run) -> None:
+    ran = run("models", "list", "--json")
+    names = {model["name"] for model in json.loads(ran.out)}
+    assert {"qwen2.5-coder-1.5b", "smollm2-135m", "all-minilm-l6-v2"} <= names
+
+
+@pytest.mark.real
+def test_documents_go_in_and_come_out_again(home: Path, run) -> None:
+    real_model("all-minilm-l6-v2")
+    assert run("ingest", "docs").code == 0
+    again = run("ingest", "docs", "--json")
+    assert [file["outcome"] for file in json.loads(again.out)["files"]] == ["unchanged"]
+    (info,) = json.loads(run("documents", "list", "--json").out)
+    assert (info["title"], info["publisher"], info["date"]) == (
+        "The lighthouse of Vessel Point",
+        "Coastal Times",
+        "2021-03-03",
+    )
+    assert run("documents", "show", info["id"]).out == STORY
+    hits = json.loads(run("search", "When was it built?", "-k", "1", "--json").out)
+    assert STORY[hits[0]["start"] : hits[0]["end"]] == hits[0]["text"]
+    assert json.loads(run("collections", "--json").out)[0]["documents"] == 1
+    assert run("documents", "delete", info["id"]).code == 0
+    assert json.loads(run("documents", "--json").out) == []
+
+
+@pytest.mark.real
+def test_asking_before_anything_was_ingested_says_what_to_do(home: Path, run) -> None:
+    real_model("smollm2-135m")
+    ran = run("ask", "Why?")
+    assert ran.code == 2
+    assert "assistant ingest" in ran.err
+
+
+@pytest.mark.real
+def test_a_folder_with_nothing_to_read_and_a_binary_named_txt(home: Path, run) -> None:
+    real_model("all-minilm-l6-v2")
+    (home / "empty").mkdir()
+    assert "empty" in run("ingest", "empty").err
+    (home / "docs/picture.txt").write_bytes(bytes(range(256)) * 20)
+    ran = run("ingest", "docs")
+    assert ran.code == 1
+    assert "picture.txt" in ran.err
+    assert len(json.loads(run("documents", "--json").out)) == 1
+
+
+@pytest.mark.real
+def test_a_question_longer_than_the_context_is_refused(home: Path, run) -> None:
+    real_model("smollm2-135m")
+    run("ingest", "docs")
+    ran = run("ask", "why " * 4000)
+    assert ran.code == 2
+    assert "tokens" in ran.err
+
+
+@pytest.mark.real
+def test_batch_goes_on_after_a_line_that_fails(home: Path, run) -> None:
+    real_model("smollm2-135m")
+    run("ingest", "docs")
+    lines = [
+        '{"id": "1", "question": "When was the lighthouse built?"}',
+        "not json",
+        '{"id": "3", "question": " "}',
+        '{"id": "4", "question": "Who?", "collection": "none"}',
+        '{"id": 5, "question": "And the last keeper?", "history": [{"role": "user", "content": "Who built it?"}, '
+        '{"role": "assistant", "content": "It was built in 1874. [1]"}], "gold": "ignored"}',
+    ]
+    (home / "questions.jsonl").write_text("\n".join(lines) + "\n\n")
+    ran = run("batch", "questions.jsonl")
+    assert ran.code == 0
+    answers = [json.loads(line) for line in ran.out.splitlines()]
+    assert [answer["id"] for answer in answers] == ["1", None, "3", "4", 5]
+    assert [answer.get("error", {}).get("type") for answer in answers] == [
+        None,
+        "bad_input",
+        "empty_question",
+        "unknown_collection",
+        None,
+    ]
+    for answer in (answers[0], answers[4]):
+        assert set(answer["timings"]) >= {"ttft_s", "prompt_tokens", "cached_tokens", "completion_tokens"}
+        for citation in answer["citations"]:
+            assert STORY[citation["start"] : citation["end"]] == citation["quote"]
+    assert run("batch", "questions.jsonl", "--output", "out.jsonl").out == ""
+    assert len((home / "out.jsonl").read_text().splitlines()) == 5
+
+
+@pytest.mark.real
+def test_doctor_names_what_is_wrong(home: Path, run) -> None:
+    ran = run("doctor", "--json")
+    report = json.loads(ran.out)
+    assert ran.code == 1
+    assert any("assistant ingest" in problem for problem in report["problems"])
+    assert report["settings"]["models.llm"] == {"value": "smollm2-135m", "source": "environment"}

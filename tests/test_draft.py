@@ -1,0 +1,110 @@
+"""Streamed text to sentences with citations, and spans that are exact for any text."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.cite import Citer, terms
+from assistant.draft import Draft
+from assistant.records import Chunk, Hit, SentenceChecked, Token
+
+TEXT = (
+    "The Northern Line opened in 1890. It carried 5.1 million passengers in its first year, far more than planned. "
+    "Engineers led by Ada Marsh had dug for four years. In 1924 the line was extended to Morden."
+)
+OTHER = "Opened in 1890, the Northern Line was dug under Ada Marsh. A museum shows the first train."
+
+
+def hit(text: str, document: str = "doc", start: int = 0, **fields: str) -> Hit:
+    chunk = Chunk(f"{document}-{start}", document, text, start, start + len(text), file=f"{document}.txt", **fields)
+    return Hit(chunk, 1.0)
+
+
+def write(pieces: list[str], hits: list[Hit], question: str = "When did it open?") -> tuple[Draft, str, list[str]]:
+    draft = Draft(Citer(question, hits))
+    events = [event for piece in pieces for event in draft.feed(piece)] + list(draft.flush())
+    shown = "".join(event.text for event in events if isinstance(event, Token))
+    return draft, shown, [event.sentence.text for event in events if isinstance(event, SentenceChecked)]
+
+
+def test_each_sentence_is_tied_to_the_source_sentence_that_carries_it() -> None:
+    draft, shown, _ = write(["The line opened in 1890. It was extended to ", "Morden in 1924."], [hit(TEXT)])
+    assert shown == "The line opened in 1890. [1] It was extended to Morden in 1924. [2]"
+    assert [c.quote for c in draft.citations] == [
+        "The Northern Line opened in 1890.",
+        "In 1924 the line was extended to Morden.",
+    ]
+
+
+def test_two_documents_that_say_the_same_are_cited_together() -> None:
+    draft, _, _ = write(["The Northern Line opened in 1890."], [hit(TEXT), hit(OTHER, "other")])
+    assert {c.document_id for c in draft.citations} == {"doc", "other"}
+
+
+def test_what_no_source_carries_has_no_citation() -> None:
+    draft, shown, _ = write(["Bananas are rich in potassium."], [hit(TEXT)])
+    assert draft.citations == ()
+    assert shown == "Bananas are rich in potassium."
+
+
+def test_another_number_is_not_covered_by_the_same_words() -> None:
+    draft, _, _ = write(["It carried 9.7 million passengers."], [hit(TEXT)])
+    assert all("5.1" not in c.quote or len(c.quote) == 0 for c in draft.citations) or not draft.citations
+
+
+def test_a_short_answer_is_placed_by_the_question() -> None:
+    draft, _, _ = write(
+        ["1924."], [hit(TEXT + " A strike in 1924 closed many mines.")], "When was it extended to Morden?"
+    )
+    assert "Morden" in draft.citations[0].quote
+
+
+def test_markers_of_the_model_are_dropped_and_ours_stand_in_their_place() -> None:
+    draft, shown, _ = write(["The line opened in 1890 [", "7]. It was ", "dug for four years[3]."], [hit(TEXT)])
+    assert shown == "The line opened in 1890. [1] It was dug for four years. [2]"
+    assert [sentence.citations for sentence in draft.sentences] == [(1,), (2,)]
+
+
+def test_an_answer_that_is_one_marker_and_an_empty_one() -> None:
+    for text in ("[1]", "", "  \n"):
+        draft, shown, sentences = write([text], [hit(TEXT)])
+        assert (shown, sentences, draft.citations) == ("", [], ())
+
+
+def test_words_of_the_publisher_are_carried_by_its_documents() -> None:
+    draft, _, _ = write(["According to Transit News, the line opened in 1890."], [hit(TEXT, publisher="Transit News")])
+    assert len(draft.citations) == 1
+
+
+def test_terms_fold_case_plural_possessive_ordinals_and_separators() -> None:
+    assert terms("China's rankings: 11th, 2,500") == terms("china ranking 11 2500")
+    assert terms("人工智能") & terms("智能手机")
+
+
+@given(st.text(min_size=1, max_size=300), st.integers(0, 50), st.lists(st.text(max_size=30), max_size=8))
+def test_quotes_are_exactly_the_text_of_their_span(source: str, start: int, pieces: list[str]) -> None:
+    text = " " * start + source
+    draft, _, _ = write([*pieces, source[:80]], [hit(source, start=start)])
+    for citation in draft.citations:
+        assert citation.quote == text[citation.start : citation.end]
+
+
+answers = st.text(alphabet="ab A.!?。 \n[]12,\"'", max_size=120)
+
+
+@given(answers, st.randoms())
+def test_the_shown_text_does_not_depend_on_how_it_came(answer: str, random: object) -> None:
+    pieces, rest = [], answer
+    while rest:
+        cut = random.randint(1, 6)  # type: ignore[attr-defined]
+        pieces.append(rest[:cut])
+        rest = rest[cut:]
+    whole, shown, sentences = write([answer], [hit(TEXT)])
+    chopped, shown_chopped, sentences_chopped = write(pieces, [hit(TEXT)])
+    assert shown == shown_chopped == whole.text == chopped.text
+    assert sentences == sentences_chopped
+    visible = re.sub(r"\s", "", "".join(sentences))
+    assert re.sub(r"\s", "", re.sub(r"\s?\[\d{1,3}(?:\s?,\s?\d{1,3})*\]", "", answer)) == visible

@@ -1,0 +1,131 @@
+"""The owner table: which room may import which library, and which rooms may import which."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "assistant"
+
+OWNERS = {
+    "charset_normalizer": {"documents"},
+    "chromadb": {"index"},
+    "fastapi": {"api", "web"},
+    "filelock": {"ingest", "models", "shared_folder"},
+    "gradio": {"web"},
+    "huggingface_hub": {"hub"},
+    "jinja2": {"engine.template"},
+    "langchain_core": {"chain", "runnables"},
+    "llama_cpp": {"engine.backend"},
+    "onnxruntime": {"embedder"},
+    "platformdirs": {"settings"},
+    "prometheus_client": {"metrics"},
+    "pydantic_settings": {"settings"},
+    "rich": {"terminal"},
+    "sentencex": {"sentences"},
+    "sqlite3": {"database"},
+    "starlette": {"api"},
+    "tokenizers": {"embedder"},
+    "tomlkit": {"settings"},
+    "tomllib": {"settings"},
+    "typer": {"cli", "cli_models"},
+    "uvicorn": {"api"},
+    "watchfiles": {"ingest"},
+}
+
+LEAVES = {"records", "errors", "sentences"}
+# What each stage may import beside leaves. The first names are the rooms that wire stages together.
+STAGES = {
+    "documents": {"metadata"},
+    "metadata": {"dates", "front_matter", "names", "statements"},
+    "chunks": set(),
+    "embedder": set(),
+    "index": {"shared_folder"},
+    "library": {"database", "lexical"},
+    "retrieve": {"embedder", "index", "library"},  # it is handed these three, and names their types
+    "prompt": set(),
+    "cite": set(),
+    "draft": {"cite"},
+    "walk": set(),
+}
+WIRING = {"chain", "ingest", "ingest_run", "runnables"}
+DOORS = {"cli", "cli_models", "web", "api", "batch", "doctor"}
+WIRED = WIRING | {
+    "models",
+    "settings",
+    "wire",
+}  # what doors may import, beside each other, leaves and their own helpers
+DOOR_HELPERS = {
+    *("bridge", "guard", "metrics", "openai_errors", "openai_wire", "sse"),
+    *("headers", "render", "render_sources", "turns"),
+    "terminal",
+}
+
+
+def modules() -> dict[str, ast.Module]:
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text("utf-8"))
+        for path in sorted(ROOT.rglob("*.py"))
+    }
+
+
+def imported(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def rooms_imported(tree: ast.Module) -> set[str]:
+    """First part of each `assistant.ROOM` import."""
+    return {name.split(".")[1] for name in imported(tree) if name.startswith("assistant.")}
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_only_its_owner_imports_a_library(library: str) -> None:
+    users = {
+        name for name, tree in MODULES.items() if any(f"{used}.".startswith(f"{library}.") for used in imported(tree))
+    }
+    assert users <= OWNERS[library]
+
+
+def test_records_and_errors_import_none_of_ours() -> None:
+    assert not rooms_imported(MODULES["records"])
+    assert not rooms_imported(MODULES["errors"])
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_a_stage_imports_leaves_and_what_is_its_own(stage: str) -> None:
+    assert rooms_imported(MODULES[stage]) <= LEAVES | STAGES[stage]
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - WIRING - set(STAGES)))
+def test_only_the_wiring_imports_stages(name: str) -> None:
+    assert not rooms_imported(MODULES[name]) & set(STAGES)
+
+
+@pytest.mark.parametrize("door", sorted(DOORS))
+def test_doors_hold_no_pipeline(door: str) -> None:
+    assert rooms_imported(MODULES[door]) <= LEAVES | WIRED | DOORS | DOOR_HELPERS
+
+
+def test_the_engine_knows_nothing_of_documents_or_doors() -> None:
+    for name in (name for name in MODULES if name.startswith("engine.")):
+        assert rooms_imported(MODULES[name]) <= {"engine", "errors"}, name
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_rooms_stay_small(name: str) -> None:
+    tree = MODULES[name]
+    lines = max((node.end_lineno or 0 for node in ast.walk(tree) if hasattr(node, "end_lineno")), default=0)
+    assert lines <= 370
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    assert not [f.name for f in functions if (f.end_lineno or 0) - f.lineno > 50]

@@ -1,0 +1,485 @@
+"""The page: its handlers over the fake assistant, and the whole of it in Chromium."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from browser import Visit, browsing, open_page, serving, wait_until
+from fake_assistant import LIGHTHOUSE, MODEL_NAME, FakeAssistant
+from playwright.sync_api import Browser, expect
+
+from assistant.api import create_app
+from assistant.errors import Busy, EngineFailed
+from assistant.headers import POLICY
+from assistant.settings import Settings
+from assistant.web import FRAME_S, Asking, Page, mount
+
+QUESTION = "When was the lighthouse on Skarv built?"
+FIRST = "The lighthouse on Skarv was built in 1874."
+ANSWER = f"{FIRST} [1] Its lamp is seen from 21 nautical miles. [2]"
+HOSTILE = """<script>window.hurt = 1</script><img src="https://example.org/a.png" onerror="window.hurt = 2">
+![picture](https://example.org/b.png) [link](https://example.org) ${window.hurt = 3} {{value}} lighthouse.
+"""
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeAssistant:
+    return FakeAssistant(Settings(home=tmp_path))
+
+
+# ---- handlers
+
+
+def asked(page: Page, question: str, turns: list | None = None) -> list[dict]:
+    async def drain() -> list[dict]:
+        return [update async for update in page.ask(question, turns or [], "default")]
+
+    return asyncio.run(drain())
+
+
+def test_an_answer_streams_and_joins_the_session(fake):
+    page = Page(fake)
+    updates = asked(page, f"  {QUESTION} ")
+    assert updates[0][page.box] == ""
+    assert QUESTION in updates[0][page.now]
+    (turn,) = updates[-1][page.turns]
+    assert (turn.question, turn.text) == (QUESTION, ANSWER)
+    assert "built in 1874" in updates[-1][page.now_sources]
+
+
+def test_a_second_question_carries_the_first_along(fake):
+    page = Page(fake)
+    turns = asked(page, QUESTION)[-1][page.turns]
+    updates = asked(page, "And how far is it seen?", turns)
+    assert [message.content for message in fake.calls[1].history] == [QUESTION, ANSWER]
+    assert QUESTION in updates[0][page.past]
+    assert QUESTION not in updates[0][page.now]
+    assert len(updates[-1][page.turns]) == 2
+
+
+def test_updates_are_paced(fake):
+    fake.ingest.add_bytes("long.txt", ("word " * 400 + ".").encode(), "default")
+    fake.token_delay_s = 0.002
+    page = Page(fake)
+    began = time.monotonic()
+    updates = asked(page, "word")
+    took = time.monotonic() - began
+    assert "word " * 400 in updates[-1][page.turns][0].text + " "
+    assert 3 <= len(updates) <= took / FRAME_S + 4
+
+
+def test_sources_are_sent_only_when_they_change(fake):
+    fake.token_delay_s = 0.06
+    page = Page(fake)
+    updates = asked(page, QUESTION)
+    sent = [update[page.now_sources] for update in updates if page.now_sources in update]
+    assert len(updates) > 10
+    assert len(sent) <= 4  # begun, searched, cited, finished
+
+
+@pytest.mark.parametrize(
+    ("knob", "message"),
+    [
+        ({"error": Busy("Too many questions at once.", "Ask again soon.")}, "Too many questions at once. Ask again"),
+        ({"error_after": (3, EngineFailed("The model stopped.", "Ask again."))}, "The model stopped. Ask again."),
+    ],
+)
+def test_an_error_is_told_in_the_talk(fake, knob, message):
+    vars(fake).update(knob)
+    page = Page(fake)
+    last = asked(page, QUESTION)[-1]
+    shown = last[page.now].replace("</strong>", "")
+    assert message in shown
+    assert QUESTION in shown
+    assert message in last[page.status]
+
+
+def test_a_bug_is_told_and_goes_to_the_log(fake):
+    fake.error = ZeroDivisionError("a bug")
+    page = Page(fake)
+    seen: list[dict] = []
+
+    async def drain() -> None:
+        async for update in page.ask(QUESTION, [], "default"):
+            seen.append(update)
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(drain())
+    assert "The assistant failed." in seen[-1][page.now]
+    assert "a bug" not in seen[-1][page.now]
+
+
+def test_an_empty_question_asks_nothing(fake):
+    page = Page(fake)
+    assert asked(page, " \n ") == [{page.box: ""}]
+    assert not fake.calls
+
+
+def test_two_users_stream_side_by_side_and_one_that_leaves_stops(fake):
+    fake.token_delay_s = 0.05
+    page = Page(fake)
+
+    async def leave_early() -> None:
+        stream = page.ask(QUESTION, [], "default")
+        for _ in range(6):
+            await anext(stream)
+        await stream.aclose()
+
+    async def both() -> None:
+        async def stay() -> None:
+            assert [update async for update in page.ask(QUESTION, [], "default")]
+
+        await asyncio.gather(stay(), leave_early())
+
+    asyncio.run(both())
+    wait_until(lambda: fake.active == 0)
+    assert fake.most_active == 2
+    assert fake.cancelled == 1
+
+
+def test_stop_is_seen_while_the_prompt_is_read(fake):
+    fake.prefill_s = 30
+    page = Page(fake)
+
+    async def stop() -> list[dict]:
+        seen = []
+        async for update in page.ask(QUESTION, [], "default"):
+            seen.append(update)
+            if "Reading" in update.get(page.now, ""):
+                seen[0][page.asking].cancel.set()
+        return seen
+
+    began = time.monotonic()
+    last = asyncio.run(stop())[-1]
+    assert time.monotonic() - began < 5
+    assert "Stopped." in last[page.now]
+
+
+def test_uploads_are_ingested_one_by_one_and_leave_no_copy(fake, tmp_path):
+    good, bad = tmp_path / "eel.md", tmp_path / "eel.exe"
+    good.write_text("Eels. They swim.")
+    bad.write_bytes(b"\0")
+    page = Page(fake)
+    told = [update[page.outcomes] for update in page.add([str(bad), str(good)], "default")]
+    assert "Reading 2 of 2: eel.md" in told[1]
+    assert "eel.exe</span> was not added: eel.exe is of a kind" in told[-1]
+    assert "eel.md</span> added, 1 passage" in told[-1]
+    assert not good.exists()
+    assert not bad.exists()
+    assert "Eels" in [info.title for info in fake.ingest.documents("default")]
+
+
+def test_the_library_shows_the_chosen_collection(fake):
+    fake.ingest.add_bytes("eel.md", b"Eels. They swim.", "fish")
+    page = Page(fake)
+    shown = page.show_library("fish", [], None)
+    assert "Eels" in shown[page.documents]
+    assert "What does “Eels” say?" in shown[page.now]
+    assert page.now not in page.show_library("fish", [], Asking())  # an answer is being shown there
+    assert "no documents" in page.show_library("nowhere", [], None)[page.documents]
+
+
+# ---- the server
+
+
+@pytest.fixture
+def url(fake: FakeAssistant) -> Iterator[str]:
+    with serving(mount(create_app(fake), fake)) as address:
+        yield address
+
+
+def test_the_page_forbids_other_hosts_and_leaves_the_api_alone(url):
+    page = httpx.get(url)
+    assert page.status_code == 200
+    assert page.headers["content-security-policy"] == POLICY
+    assert page.headers["referrer-policy"] == "no-referrer"
+    api = httpx.get(f"{url}health")
+    assert api.json()
+    assert "content-security-policy" not in api.headers
+    assert httpx.get(f"{url}v1/models").json()["data"][0]["id"] == MODEL_NAME
+
+
+def test_analytics_are_off(fake):
+    assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+    assert not Page(fake).blocks.analytics_enabled
+
+
+def test_with_a_key_the_page_asks_for_it(tmp_path):
+    fake = FakeAssistant(Settings(home=tmp_path, server={"api_key": "sesame"}))
+    with serving(mount(create_app(fake), fake)) as url, httpx.Client() as client:
+        assert client.get(f"{url}config").status_code == 401
+        wrong = client.post(f"{url}login", data={"username": "me", "password": "x"})
+        assert wrong.status_code == 400
+        right = client.post(f"{url}login", data={"username": "me", "password": "sesame"})
+        assert right.status_code == 200
+        assert client.get(f"{url}config").status_code == 200
+
+
+def test_an_open_tab_does_not_hold_up_the_end(fake):
+    with serving(mount(create_app(fake), fake)) as url:
+        beats = threading.Thread(target=lambda: httpx.get(f"{url}gradio_api/heartbeat/abc", timeout=30))
+        beats.start()
+        time.sleep(0.5)
+        ends = time.monotonic()
+    beats.join()
+    assert time.monotonic() - ends < 2
+
+
+# ---- in the browser
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(chromium: Browser, url: str) -> Iterator[Callable[..., Visit]]:
+    """Opens tabs on the page. Afterwards none may have asked another host or complained."""
+    visits: list[Visit] = []
+
+    def open_tab(**options: object) -> Visit:
+        visits.append(open_page(chromium, url, **options))
+        return visits[-1]
+
+    yield open_tab
+    for one in visits:
+        one.check()
+        one.page.context.close()
+
+
+@pytest.mark.browser
+def test_a_question_is_answered_and_its_marker_opens_the_quote(fake, visit):
+    fake.token_delay_s = 0.08
+    tab = visit()
+    tab.ask(QUESTION)
+    expect(tab.page.locator("#now .answer .pending")).to_contain_text("The lighthouse on")
+    expect(tab.page.locator("#stop")).to_be_visible()
+    assert tab.answer() == ANSWER
+    tab.page.click("#now .marker >> nth=1")
+    assert tab.lit_quote() == "Its lamp is seen from 21 nautical miles."
+    expect(tab.page.locator("#sources article.lit h3")).to_contain_text("The lighthouse on Skarv was built in 1874")
+    tab.page.click("#now .sentence >> nth=0")
+    assert tab.lit_quote() == FIRST
+    expect(tab.page.locator("#question textarea")).to_have_value("")
+    expect(tab.page.locator("#send")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_the_keyboard_reaches_a_quote_and_comes_back(visit):
+    tab = visit()
+    tab.ask(QUESTION)
+    tab.answer()
+    tab.page.focus("#now .marker >> nth=0")
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator("#sources article.lit")).to_be_focused()
+    assert tab.lit_quote() == FIRST
+    tab.page.keyboard.press("Escape")
+    expect(tab.page.locator("#now .marker >> nth=0")).to_be_focused()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("prefill_s", "token_delay_s"), [(30, 0), (0, 0.5)])
+def test_stop_ends_a_slow_answer(fake, visit, prefill_s, token_delay_s):
+    fake.prefill_s, fake.token_delay_s = prefill_s, token_delay_s
+    tab = visit()
+    tab.ask(QUESTION)
+    expect(tab.page.locator("#now .turn")).to_contain_text("Reading 2 passages" if prefill_s else "The lighthouse")
+    tab.page.fill("#question textarea", "The next question")
+    tab.page.press("#question textarea", "Enter")  # while an answer comes, Enter sends nothing and loses nothing
+    tab.page.click("#stop")
+    expect(tab.page.locator("#now footer")).to_contain_text("Stopped.", timeout=2000)
+    expect(tab.page.locator("#send")).to_be_visible()
+    expect(tab.page.locator("#question textarea")).to_have_value("The next question")
+    assert fake.cancelled == 1
+    assert len(fake.calls) == 1
+
+
+@pytest.mark.browser
+def test_a_reload_in_the_middle_stops_the_answer_and_starts_anew(fake, visit):
+    fake.token_delay_s = 0.4
+    tab = visit()
+    tab.ask(QUESTION)
+    expect(tab.page.locator("#now .answer")).to_contain_text("The lighthouse")
+    tab.page.reload()
+    expect(tab.page.locator("#now .welcome")).to_be_visible()
+    tab.complaints.clear()  # the page that went away told of its broken connection
+    wait_until(lambda: fake.active == 0)
+    assert fake.cancelled == 1
+    fake.token_delay_s = 0
+    tab.ask(QUESTION)
+    assert tab.answer() == ANSWER
+    assert fake.calls[-1].history == ()
+
+
+@pytest.mark.browser
+def test_each_tab_has_its_own_conversation_and_both_stream_at_once(fake, visit):
+    fake.token_delay_s = 0.1
+    one, other = visit(), visit()
+    one.ask(QUESTION)
+    other.ask("How many boats are in the harbour?")
+    assert one.answer() == ANSWER
+    assert "311 boats" in other.answer()
+    assert fake.most_active == 2
+    one.ask("And when did the keeper leave?")
+    wait_until(lambda: len(fake.calls) == 3)
+    assert [message.content for message in fake.calls[2].history] == [QUESTION, ANSWER]
+
+
+@pytest.mark.browser
+def test_an_older_marker_brings_its_own_sources_back(visit):
+    tab = visit()
+    tab.ask(QUESTION)
+    tab.answer()
+    tab.ask("How many boats are in the harbour?")
+    expect(tab.page.locator("#now .answer")).to_contain_text("311 boats")
+    tab.answer()
+    expect(tab.page.locator("#sources .sources.shown")).to_contain_text("harbour.txt")
+    tab.page.click("#past .marker >> nth=0")
+    assert tab.lit_quote() == FIRST
+    expect(tab.page.locator("#sources .sources.shown")).to_have_count(1)
+
+
+@pytest.mark.browser
+def test_new_chat_forgets_the_talk_and_stops_what_runs(fake, visit):
+    tab = visit()
+    tab.ask(QUESTION)
+    tab.answer()
+    fake.token_delay_s = 0.4
+    tab.ask("And how far is it seen?")
+    expect(tab.page.locator("#now .question")).to_contain_text("how far")
+    expect(tab.page.locator("#now .answer")).to_contain_text("The lighthouse")
+    tab.page.click("#new-chat")
+    expect(tab.page.locator("#now .welcome")).to_be_visible()
+    expect(tab.page.locator("#past .turn")).to_have_count(0)
+    wait_until(lambda: fake.active == 0)
+    fake.token_delay_s = 0
+    tab.page.wait_for_timeout(500)
+    expect(tab.page.locator("#now .welcome")).to_be_visible()  # the old answer does not come back
+    tab.ask(QUESTION)
+    assert tab.answer() == ANSWER
+    assert fake.calls[-1].history == ()
+
+
+@pytest.mark.browser
+def test_a_question_that_fails_is_not_lost(fake, visit):
+    fake.error = Busy("Too many questions at once.", "Ask again soon.")
+    tab = visit()
+    tab.ask(QUESTION)
+    expect(tab.page.locator("#now .failure")).to_contain_text("Too many questions at once. Ask again soon.")
+    expect(tab.page.locator("#question textarea")).to_have_value(QUESTION)
+    fake.error = None
+    tab.page.press("#question textarea", "Enter")
+    assert tab.answer() == ANSWER
+
+
+@pytest.mark.browser
+def test_a_document_is_data_and_never_runs(fake, visit):
+    fake.ingest.delete(next(info.id for info in fake.ingest.documents("default")), "default")
+    fake.ingest.add_bytes("<img src=x onerror=hurt()>.md", HOSTILE.encode(), "default")
+    tab = visit()
+    tab.ask(f"lighthouse {HOSTILE}")
+    tab.answer()
+    tab.page.click("#sources summary >> nth=0")
+    assert tab.page.evaluate("window.hurt") is None
+    assert tab.page.locator("#panes :is(#talk, #sources, #library) :is(img, script, a)").count() == 0
+    expect(tab.page.locator("#sources")).to_contain_text("<script>window.hurt = 1</script>")
+
+
+@pytest.mark.browser
+def test_documents_are_added_and_deleted(fake, visit, tmp_path):
+    paper = tmp_path / "eel.md"
+    paper.write_text("Eels. They swim.")
+    tab = visit()
+    tab.page.set_input_files("#upload input[type=file]", paper)
+    expect(tab.page.locator("#outcomes")).to_contain_text("eel.md added, 1 passage")
+    expect(tab.page.locator("#documents li")).to_have_count(3)
+    tab.page.once("dialog", lambda dialog: dialog.dismiss())
+    tab.page.click("[aria-label='Delete Eels']")
+    expect(tab.page.locator("#documents li")).to_have_count(3)
+    tab.page.once("dialog", lambda dialog: dialog.accept())
+    tab.page.click("[aria-label='Delete Eels']")
+    expect(tab.page.locator("#outcomes")).to_contain_text("Eels was deleted")
+    expect(tab.page.locator("#documents li")).to_have_count(2)
+    assert len(fake.ingest.documents("default")) == 2
+
+
+@pytest.mark.browser
+def test_another_collection_is_asked_when_chosen(fake, visit):
+    fake.ingest.add_bytes("eel.md", b"Eels. They swim.", "fish")
+    tab = visit()
+    tab.page.click("#collection input")
+    tab.page.get_by_role("option", name="fish (1 document)").click()
+    expect(tab.page.locator("#documents li")).to_have_count(1)
+    tab.page.click(".example")
+    expect(tab.page.locator("#question textarea")).to_have_value("What does “Eels” say?")
+    tab.page.press("#question textarea", "Enter")
+    assert "They swim." in tab.answer()
+    assert fake.calls[-1].collection == "fish"
+
+
+@pytest.mark.browser
+def test_a_narrow_page_does_not_scroll_sideways_and_shows_the_quote(visit):
+    tab = visit(width=400, height=800)
+    tab.ask(QUESTION)
+    tab.answer()
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= 400
+    tab.page.click("#now .marker >> nth=0")
+    assert tab.lit_quote() == FIRST
+    expect(tab.page.locator("#sources mark.lit")).to_be_in_viewport()
+    tab.page.click("#sources .lit .back")
+    expect(tab.page.locator("#now .marker >> nth=0")).to_be_in_viewport()
+    tab.page.click("#docs-toggle")
+    expect(tab.page.locator("#documents")).to_contain_text("lighthouse.txt")
+
+
+@pytest.mark.browser
+def test_a_server_that_stops_ends_the_answer_and_says_so(fake, chromium):
+    fake.prefill_s = 60
+    with serving(mount(create_app(fake), fake)) as url:
+        tab = open_page(chromium, url)
+        tab.ask(QUESTION)
+        expect(tab.page.locator("#now .waiting")).to_contain_text("Reading")
+        ends = time.monotonic()
+    assert time.monotonic() - ends < 2
+    assert fake.cancelled == 1
+    expect(tab.page.locator("#now .failure")).to_contain_text("The server was stopped.")
+    tab.page.context.close()
+
+
+@pytest.mark.browser
+def test_older_answers_are_not_drawn_again_while_one_streams(fake, visit):
+    tab = visit()
+    for number in range(3):
+        tab.ask(f"{QUESTION} {number}")
+        expect(tab.page.locator("#now .question")).to_contain_text(f"built? {number}")
+        tab.answer()
+    fake.token_delay_s = 0.1
+    tab.ask("And again?")
+    expect(tab.page.locator("#past .turn")).to_have_count(3)
+    expect(tab.page.locator("#now .pending")).to_contain_text("The lighthouse")
+    tab.page.evaluate(
+        """() => {
+          window.drawn = { past: 0, now: 0 };
+          for (const id of ["past", "now"]) {
+            new MutationObserver((all) => { window.drawn[id] += all.length; })
+              .observe(document.getElementById(id), { childList: true, subtree: true, characterData: true });
+          }
+        }"""
+    )
+    tab.answer()
+    drawn = tab.page.evaluate("window.drawn")
+    assert drawn["now"] > 3
+    assert drawn["past"] == 0
+
+
+def test_the_fake_says_what_the_tests_expect():
+    assert LIGHTHOUSE.startswith(FIRST)
