@@ -26,12 +26,14 @@ from assistant.records import (
     Finished,
     Hit,
     Message,
+    OnProgress,
+    Progress,
     Retrieved,
     Sampling,
     Timings,
 )
 from assistant.retrieve import Retriever
-from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_messages
+from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_messages, to_turns
 from assistant.settings import Settings
 
 Context = Runnable[dict[str, Any], dict[str, Any]]  # {"question", "history", "collection"} gain "documents", "prompt"
@@ -68,7 +70,7 @@ class Assistant:
         """Loads models and index. Raises ModelMissing, ModelDamaged, EmbedderMismatch, StorageError, EngineFailed."""
         llm = models.resolve(settings.models.llm, settings.models.folder)
         ingest = Ingest.open(settings)
-        engine = Engine.open(next(iter(llm.paths.values())), _engine_config(settings))
+        engine = Engine.open(llm.paths["model"], _engine_config(settings, llm.sha256))
         return cls(settings, ingest, retriever(ingest), engine, llm.name)
 
     def stream(
@@ -123,6 +125,30 @@ class Assistant:
         """Embeddings, [n, dimensions], of length 1."""
         return self.ingest.embedder.embed(texts)
 
+    def read_ahead(
+        self, collection: str | None = None, progress: OnProgress | None = None, cancel: threading.Event | None = None
+    ) -> int:
+        """Reads a collection's chunks into the KV cache before anybody asks; questions asked meanwhile go first.
+
+        Returns how many tokens were computed: 0 when all was read before, or `engine.reuse` is "exact". It stops at
+        `cancel`, and when the disk limit is reached. Raises UnknownCollection, EngineFailed.
+        """
+        name, cancel = collection or self.settings.collection, cancel or threading.Event()
+        chunk_ids = self.ingest.library.chunk_ids(name) if self.settings.engine.reuse == "chunks" else []
+        computed = 0
+        for done, chunk_id in enumerate(chunk_ids):
+            if cancel.is_set() or self._engine.store.disk_full:
+                break
+            if progress:
+                progress(Progress("Reading ahead", done, len(chunk_ids), "chunks"))
+            for chunk in self.ingest.library.chunks(name, [chunk_id]).values():
+                prompt = self._build("?", (), [Hit(chunk, 0.0)])
+                computed += self._engine.read(to_turns(to_messages(prompt.messages)), cancel)
+        else:
+            if progress and chunk_ids:
+                progress(Progress("Reading ahead", len(chunk_ids), len(chunk_ids), "chunks"))
+        return computed
+
     def runnable(self, collection: str | None = None) -> Runnable[dict[str, Any], AIMessage]:
         """The whole chain for use inside another: {"question", "history", "collection"} to the model's message."""
         default = collection or self.settings.collection
@@ -161,10 +187,14 @@ class Assistant:
         return chunks.invoke(asked["question"], context=_in_context(asked["question"], asked["history"]))
 
     def _assemble(self, context: dict[str, Any]) -> Prompt:
+        hits = [to_hit(document) for document in context["documents"]]
+        return self._build(context["question"], context["history"], hits)
+
+    def _build(self, question: str, history: Sequence[Message], hits: Sequence[Hit]) -> Prompt:
         return self._prompts.build(
-            context["question"],
-            context["history"],
-            [to_hit(document) for document in context["documents"]],
+            question,
+            history,
+            hits,
             count=self._engine.count,
             budget=self._engine.context_tokens - self.settings.answer.max_tokens,
             history_budget=self.settings.answer.history_tokens,
@@ -212,8 +242,23 @@ def _in_context(question: str, history: Sequence[Message]) -> list[str]:
     return [f"{asked_before[-1]} {question}"] if asked_before else []
 
 
-def _engine_config(settings: Settings) -> EngineConfig:
-    return EngineConfig(**settings.engine.model_dump())
+def _engine_config(settings: Settings, model_id: str) -> EngineConfig:
+    engine = settings.engine
+    return EngineConfig(
+        context_tokens=engine.context_tokens,
+        max_sequences=engine.max_sequences,
+        queue=engine.queue,
+        threads=engine.threads,
+        batch_tokens=engine.batch_tokens,
+        repack_weights=engine.repack_weights,
+        gpu_layers=engine.gpu_layers,
+        reuse=engine.reuse,
+        model_id=model_id,
+        store=settings.home / "kv",
+        store_disk_bytes=engine.cache_disk_mb << 20,
+        store_memory_bytes=engine.cache_memory_mb << 20,
+        prefix_memory_bytes=engine.cache_memory_mb << 20,
+    )
 
 
 def _timings(engine: dict[str, Any], retrieve_s: float, total_s: float) -> Timings:

@@ -75,6 +75,9 @@ def ingest(
             return
         report = library.add(paths, name, prune=prune, progress=progress)
     _print_report(report, json)
+    if settings.engine.reuse == "chunks" and not report.stopped:
+        with _assistant(settings) as assistant, terminal.progress() as progress:
+            assistant.read_ahead(name, progress)
     if any(file.outcome == "failed" for file in report.files):
         raise typer.Exit(1)
 

@@ -34,7 +34,7 @@ class Database:
     """A SQLite file in WAL mode: readers are not held up by a writer. Safe to use from several threads.
 
     `schema` is run on a new file, which then carries `version`. Every method raises StorageError when the file cannot
-    be used; opening raises it for a file of a newer version.
+    be used; opening raises it for a file of another version.
     """
 
     def __init__(self, path: Path, schema: Sequence[str], version: int) -> None:
@@ -81,9 +81,9 @@ class Database:
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             found = self._version()  # another process may have been quicker
-            if found > version:
+            if found not in (0, version):
                 raise StorageError(
-                    f"{self._path} was written by a newer release (its format is {found}, this one knows {version}).",
+                    f"{self._path} was written by another release (its format is {found}, this one's {version}).",
                     "Update the assistant, or set ASSISTANT_HOME to another folder.",
                 )
             if found == 0:

@@ -7,6 +7,7 @@ a question asks for pairs of neighbours.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -21,7 +22,7 @@ _UNSPACED = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
 )
 _CHARACTER = re.compile(f"([{_UNSPACED}])")
-_TERM = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+_RUN = re.compile(f"[{_UNSPACED}]+|[^\\s{_UNSPACED}]+")
 
 
 class Words:
@@ -80,12 +81,17 @@ def _spaced(text: str) -> str:
 def _terms(question: str) -> list[str]:
     """The distinct terms of a question, in order: words, or pairs of characters with a space between."""
     found: dict[str, None] = {}
-    for run in _TERM.findall(question.lower()):
+    for run in _RUN.findall("".join(char if _in_word(char) else " " for char in question.lower())):
         if _CHARACTER.match(run) and len(run) > 1:
             found |= dict.fromkeys(f"{first} {second}" for first, second in pairwise(run))
         else:
             found[run] = None
     return list(found)
+
+
+def _in_word(char: str) -> bool:
+    """Letters, digits and the marks on them; many scripts write vowels as marks."""
+    return char.isalnum() or unicodedata.category(char).startswith("M")
 
 
 def _quoted(term: str) -> str:

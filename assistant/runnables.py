@@ -74,9 +74,7 @@ class LocalChatModel(BaseChatModel):
         **_: Any,
     ) -> Iterator[ChatGenerationChunk]:
         engine: Engine = self.engine
-        generation = engine.generate(
-            [_turn(message) for message in messages], _params(self.params, sampling, stop), cancel
-        )
+        generation = engine.generate(to_turns(messages), _params(self.params, sampling, stop), cancel)
         try:
             for event in generation:
                 chunk = _chunk(event)
@@ -113,6 +111,11 @@ def to_messages(prompt: Sequence[PromptMessage]) -> list[BaseMessage]:
         )
         for message in prompt
     ]
+
+
+def to_turns(messages: Sequence[BaseMessage]) -> list[Turn]:
+    """The same messages as the engine takes them."""
+    return [_turn(message) for message in messages]
 
 
 def to_hit(document: Document) -> Hit:

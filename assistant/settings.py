@@ -11,11 +11,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tomlkit
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -47,7 +47,13 @@ class ModelsSection(Section):
 
 class ChunksSection(Section):
     max_chars: int = Field(1000, ge=200, le=8000, description="longest chunk, in characters")
-    overlap_chars: int = Field(0, ge=0, le=1000, description="characters two neighbouring chunks share")
+    overlap_chars: int = Field(0, ge=0, description="characters two neighbouring chunks share; at most half of them")
+
+    @model_validator(mode="after")
+    def _check(self) -> ChunksSection:
+        if self.overlap_chars > self.max_chars // 2:
+            raise ValueError(f"overlap_chars {self.overlap_chars} is more than half of max_chars {self.max_chars}")
+        return self
 
 
 class RetrieveSection(Section):
@@ -62,10 +68,16 @@ class EngineSection(Section):
     batch_tokens: int = Field(128, ge=16, le=2048, description="tokens of prompt read in one step")
     repack_weights: bool = Field(False, description="llama.cpp's use_extra_bufts")
     gpu_layers: int = Field(-1, ge=-1, description="layers on the GPU; -1: all that fit")
+    reuse: Literal["exact", "chunks"] = Field(
+        "exact",
+        description="exact: common prefixes only; chunks: documents are read ahead, the first word comes sooner",
+    )
+    cache_memory_mb: int = Field(512, ge=0, description="what the engine keeps of chunks, and as much again of talks")
+    cache_disk_mb: int = Field(4096, ge=0, description="what it keeps of chunks in ASSISTANT_HOME/kv")
 
 
 class AnswerSection(Section):
-    max_tokens: int = Field(512, ge=1, description="longest answer, in tokens")
+    max_tokens: int = Field(512, ge=1, description="longest answer, in tokens; at most half the context")
     temperature: float = Field(0.0, ge=0.0, le=2.0)
     seed: int = Field(0, ge=0)
     history_tokens: int = Field(1024, ge=0, description="budget of the conversation so far; the oldest turns go first")
@@ -99,6 +111,13 @@ class Settings(BaseSettings):
     engine: EngineSection = EngineSection()
     answer: AnswerSection = AnswerSection()
     server: ServerSection = ServerSection()
+
+    @model_validator(mode="after")
+    def _check(self) -> Settings:
+        if self.answer.max_tokens > self.engine.context_tokens // 2:
+            half = f"half of engine.context_tokens {self.engine.context_tokens}"
+            raise ValueError(f"answer.max_tokens {self.answer.max_tokens} is more than {half}")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -200,5 +219,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def _explain(problem: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":  # of a check over several settings
+        return str(problem["ctx"]["error"])
     source = _sources(overrides).get(key, "default")
     return f"Setting {key} = {problem['input']!r} (from {source}): {problem['msg']}"

@@ -21,13 +21,13 @@ _err = Console(stderr=True, highlight=False)
 
 def say(text: str) -> None:
     """A line for the person, on stderr."""
-    _err.print(escape(text))
+    _err.print(escape(text), soft_wrap=True)
 
 
 def complain(error: AssistantError) -> None:
-    _err.print(f"[bold red]Error:[/] {escape(error.message)}")
+    _err.print(f"[bold red]Error:[/] {escape(error.message)}", soft_wrap=True)
     if error.hint:
-        _err.print(f"       {escape(error.hint)}")
+        _err.print(f"       {escape(error.hint)}", soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

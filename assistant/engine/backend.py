@@ -47,6 +47,7 @@ class Backend(Protocol):
     sequences: int
     batch: int  # most tokens in one call of decode
     identity: str  # what saved cells depend on, beside the model
+    trained_context: int  # tokens of context the model was trained for
 
     def tokenize(self, text: str, special: bool) -> list[int]: ...
     def piece(self, token: int) -> bytes: ...
@@ -82,6 +83,7 @@ class LlamaBackend:
         self.batch = max(config.batch_tokens, config.max_sequences)
         self.identity = f"llama-cpp-python {llama.__version__}, f16"
         self._model = _load_model(path, config)
+        self.trained_context = int(llama.llama_model_n_ctx_train(self._model))
         self._vocab = llama.llama_model_get_vocab(self._model)
         self._context = self._make_context(config)
         self._memory = llama.llama_get_memory(self._context)
@@ -105,11 +107,6 @@ class LlamaBackend:
     @property
     def _spare(self) -> int:
         return self.sequences
-
-    @property
-    def trained_context(self) -> int:
-        """Tokens of context the model was trained for."""
-        return int(llama.llama_model_n_ctx_train(self._model))
 
     @property
     def chat_template(self) -> str | None:

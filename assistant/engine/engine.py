@@ -36,6 +36,7 @@ class Engine:
         self.store = KVStore(config.store, config.store_memory_bytes, config.store_disk_bytes)
         self._scheduler = Scheduler(backend, config.max_sequences, self.store, PrefixCache(config.prefix_memory_bytes))
         self._lock = threading.Condition()
+        self._vocabulary = threading.Lock()  # held while it is read, so that it is not freed meanwhile
         self._inbox: list[Request | Reading] = []  # hands requests to the worker, who alone touches the scheduler
         self._closed = False
         self.totals = Totals()
@@ -51,16 +52,16 @@ class Engine:
     @property
     def context_tokens(self) -> int:
         """Tokens that one prompt and its answer can have together."""
-        return self._backend.cells
+        return min(self._backend.cells, self._backend.trained_context)
 
     def count(self, text: str) -> int:
         """Tokens of a plain text."""
-        return len(self._backend.tokenize(text, False))
+        return len(self._tokens(text, special=False))
 
     def tokenize(self, turns: Sequence[Turn]) -> TokenPrompt:
         """The conversation as the model reads it, up to where its answer begins."""
         segments = self._template.render(turns)
-        parts = [tuple(self._backend.tokenize(segment.text, segment.special)) for segment in segments]
+        parts = [self._tokens(segment.text, segment.special) for segment in segments]
         if self._bos is not None:
             parts[0] = (self._bos, *parts[0])
         first, end = self._kept(segments)
@@ -68,6 +69,12 @@ class Engine:
         chunks = tuple(Part(part, key(self._identity, head, part)) for part in parts[first:end])
         head_part = Part(head, key(self._identity, (), head)) if chunks else Part(())
         return TokenPrompt(head_part, chunks, sum(parts[end:], ()))
+
+    def _tokens(self, text: str, special: bool) -> tuple[int, ...]:
+        with self._vocabulary:
+            if self._closed:
+                raise EngineFailed("The engine is closed.", "Start the assistant again.")
+            return tuple(self._backend.tokenize(text, special))
 
     def _kept(self, segments: Sequence[Segment]) -> tuple[int, int]:
         """Where the segments begin and end whose cells are kept: the first run of those with an id."""
@@ -137,7 +144,8 @@ class Engine:
             self._closed = True
             self._lock.notify()
         self._worker.join()
-        self._backend.close()
+        with self._vocabulary:
+            self._backend.close()
 
     def _submit(self, job: Request | Reading) -> None:
         with self._lock:
