@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assistant import retrieve
+from assistant.embedder import Embedder
+from assistant.errors import EmbedderMismatch, EmptyCollection, StorageError, UnknownCollection
+from assistant.ingest import Ingest
+from assistant.records import Hit
+from assistant.retrieve import Retriever, fuse
+from tests.conftest import REPO, real_model
+from tests.fake_embedder import FakeEmbedder
+
+TEXTS = {
+    "ferry.txt": "The ferry to Skarv leaves at nine in the morning.",
+    "light.txt": "The lighthouse on Skarv was built in 1874.",
+    "fish.txt": "Herring is sold on the quay every Friday.",
+    "bus.txt": "The bus to the quay leaves every hour.",
+}
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    made = Ingest(tmp_path / "home", FakeEmbedder)
+    for name, text in TEXTS.items():
+        made.add_bytes(name, text.encode(), "default")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def retriever(ingest: Ingest) -> Retriever:
+    return over(ingest)
+
+
+def over(ingest: Ingest) -> Retriever:
+    return Retriever(ingest.embedder, ingest.index, ingest.library)
+
+
+def files(hits: list[Hit]) -> list[str]:
+    return [hit.chunk.file for hit in hits]
+
+
+def test_the_best_chunk_is_first(retriever: Retriever):
+    hits = retriever.search("default", ["When was the lighthouse built?"], 2)
+    assert files(hits)[0] == "light.txt"
+    assert hits[0].chunk.text == TEXTS["light.txt"]
+    assert len(hits) == 2
+    assert 0 < hits[1].score < hits[0].score <= 1
+
+
+def test_k_more_than_there_are(retriever: Retriever):
+    assert sorted(files(retriever.search("default", ["the quay"], 50))) == sorted(TEXTS)
+
+
+def test_a_chunk_has_its_best_score_among_the_wordings(retriever: Retriever):
+    alone = retriever.search("default", ["And herring?"], 4)
+    other = retriever.search("default", ["the ferry to Skarv"], 4)
+    both = retriever.search("default", ["And herring?", "the ferry to Skarv"], 4)
+    assert set(files(both)[:2]) == {files(alone)[0], files(other)[0]}
+    scores = {hit.chunk.id: hit.score for hit in both}
+    for hit in (*alone, *other):
+        assert scores[hit.chunk.id] >= hit.score - 1e-9
+
+
+def test_a_question_without_any_known_word_still_finds_the_nearest(retriever: Retriever):
+    assert len(retriever.search("default", ["zebra"], 3)) == 3
+
+
+def test_equal_texts_appear_once(ingest: Ingest, retriever: Retriever):
+    for number in range(12):
+        sentence = "Tickets are sold on board only."
+        ingest.add_bytes(f"copy{number}.md", f"{sentence}\n\n{'x' * 1000}{number}\n".encode(), "default")
+    hits = retriever.search("default", ["Where are tickets sold?"], 6)
+    texts = [hit.chunk.text for hit in hits]
+    assert len(texts) == len(set(texts)) == 6
+    assert sum("Tickets" in text for text in texts) == 1
+
+
+def test_the_pool_grows_until_there_are_enough(ingest: Ingest, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(retrieve, "POOL", 2)
+    monkeypatch.setattr(retrieve, "PER_HIT", 1)
+    for number in range(20):
+        body = f"The ferry ferry ferry to Skarv.\n\n{'y' * 1000}{number}\n"
+        ingest.add_bytes(f"copy{number}.md", body.encode(), "default")
+    hits = over(ingest).search("default", ["the ferry to Skarv"], 3)
+    assert len({hit.chunk.text for hit in hits}) == 3
+
+
+def test_only_committed_chunks_are_found(ingest: Ingest, retriever: Retriever):
+    """Chunks of an ingest that is still going on, or was cut off, are in the index and do not count."""
+    embedder = ingest.embedder
+    [chunk] = ingest.library.chunks("default", ingest.library.chunk_ids("default")[:1]).values()
+    strangers = [
+        type(chunk)(f"stranger-{i}", "stranger", f"The ferry to Skarv is late, {i}.", 0, 5) for i in range(300)
+    ]
+    ingest.index.add("default", strangers, embedder.embed([stranger.text for stranger in strangers]), embedder)
+    hits = retriever.search("default", ["Is the ferry to Skarv late?"], 4)
+    assert sorted(files(hits)) == sorted(TEXTS)
+
+
+def test_a_deleted_document_is_not_found(ingest: Ingest, retriever: Retriever):
+    name = next(info.id for info in ingest.documents("default") if info.file == "light.txt")
+    ingest.delete(name, "default")
+    assert "light.txt" not in files(retriever.search("default", ["When was the lighthouse built?"], 4))
+
+
+def test_a_changed_document_is_found_in_its_old_state_or_its_new_one(ingest: Ingest, retriever: Retriever):
+    stop = threading.Event()
+
+    def change() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            ingest.add_bytes("ferry.txt", f"The ferry to Skarv leaves at {number}.".encode(), "default")
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(40):
+            found = retriever.search("default", ["When does the ferry to Skarv leave?"], 4)
+            assert sum(hit.chunk.file == "ferry.txt" for hit in found) == 1
+            assert len(found) == 4
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_changes_of_another_ingest_are_found(ingest: Ingest, retriever: Retriever, tmp_path: Path):
+    retriever.search("default", ["anything"], 1)
+    other = Ingest(tmp_path / "home", FakeEmbedder)
+    other.add_bytes("new.txt", b"The school has eleven pupils.", "default")
+    other.close()
+    assert files(retriever.search("default", ["How many pupils has the school?"], 1)) == ["new.txt"]
+
+
+def test_unknown_and_empty_collections(ingest: Ingest, retriever: Retriever):
+    with pytest.raises(UnknownCollection, match="other"):
+        retriever.search("other", ["x"], 1)
+    for info in ingest.documents("default"):
+        ingest.delete(info.id, "default")
+    with pytest.raises(EmptyCollection, match="default has no documents") as caught:
+        retriever.search("default", ["x"], 1)
+    assert "assistant ingest" in caught.value.hint
+
+
+def test_an_index_without_the_documents_is_told(ingest: Ingest, retriever: Retriever):
+    ingest.index.reset()
+    with pytest.raises(StorageError, match="no chunks of the collection default") as caught:
+        retriever.search("default", ["x"], 1)
+    assert "assistant ingest" in caught.value.hint
+
+
+def test_another_embedder_is_refused(ingest: Ingest):
+    other = Retriever(FakeEmbedder("other", "0" * 64), ingest.index, ingest.library)
+    with pytest.raises(EmbedderMismatch, match="fake"):
+        other.search("default", ["x"], 1)
+
+
+def test_fusion():
+    near, shared = {"a": 0.8, "b": 0.4, "c": 0.2}, {"b": 10.0, "d": 5.0}
+    assert fuse(near, shared, pool=9) == pytest.approx({"a": 0.5, "b": 0.75, "c": 0.125, "d": 0.25})
+    cut_off = fuse(near, shared, pool=3)  # the nearest might go on below 0.2
+    assert cut_off == pytest.approx({"a": 0.5, "b": 0.75, "c": 0.125, "d": 0.375})
+    assert fuse(near, {}, 9) == pytest.approx({"a": 0.5, "b": 0.25, "c": 0.125})
+    assert fuse({"a": -0.1}, {"a": 1.0}, 9) == {"a": 0.5}
+    assert fuse({}, {}, 9) == {}
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
+    model = real_model("all-minilm-l6-v2")
+
+    def load() -> Embedder:
+        return Embedder(model.name, model.paths["model"], model.paths["tokenizer"], model.sha256)
+
+    made = Ingest(tmp_path_factory.mktemp("home"), load)
+    report = made.add([REPO / "seeds"], "default")
+    assert [file.outcome for file in report.files] == ["added"] * 5
+    yield made
+    made.close()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("question", "fact"),
+    [
+        ("What rank did China have in the Global Innovation Index in 2024?", "11th"),
+        ("How much did China spend on research and development in 2024?", "3.6 trillion"),
+        ("How much will AstraZeneca invest in Beijing?", "2.5 billion"),
+        ("中国 innovation index rank", "Global Innovation Index"),
+    ],
+)
+def test_questions_over_the_seeds(seeds: Ingest, question: str, fact: str):
+    hits = over(seeds).search("default", [question], 4)
+    assert len(hits) == 4
+    assert any(fact in hit.chunk.text for hit in hits)
+    for hit in hits:
+        text = seeds.document(hit.chunk.document_id, "default").text
+        assert hit.chunk.text == text[hit.chunk.start : hit.chunk.end]
+
+
+@pytest.mark.real
+def test_the_seeds_again_cost_nothing(seeds: Ingest):
+    assert [file.outcome for file in seeds.add([REPO / "seeds"], "default").files] == ["unchanged"] * 5
