@@ -22,8 +22,10 @@ os.environ.update(
     DO_NOT_TRACK="1",
     GRADIO_ANALYTICS_ENABLED="False",
     HF_HUB_DISABLE_TELEMETRY="1",
+    LANGCHAIN_TRACING="false",  # langsmith reads four names, the first one set wins
     LANGCHAIN_TRACING_V2="false",
     LANGSMITH_TRACING="false",
+    LANGSMITH_TRACING_V2="false",
     OTEL_SDK_DISABLED="true",
 )
 

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -70,18 +71,25 @@ def run(assistant: Assistant, lines: Sequence[Line], write: Write, progress: OnP
 
 @contextmanager
 def writer(output: Path | None) -> Iterator[Write]:
-    """Writes JSON lines to stdout, or to a file that takes its name only when the run is complete."""
-    if output is None or (output.exists() and not output.is_file()):
-        stream = sys.stdout if output is None else output.open("w", encoding="utf-8")
-        yield lambda value: _write(stream, value)
+    """Writes JSON lines to stdout, or to a file that takes its name when the run is complete.
+
+    Of a run that was stopped the finished lines stay in NAME.part. Raises StorageError.
+    """
+    if output is None:
+        yield partial(_write, sys.stdout)
         return
-    draft = output.with_name(output.name + ".part")
+    device = output.exists() and not output.is_file()  # /dev/stdout, a pipe: nothing to rename
+    draft = output if device else output.with_name(output.name + ".part")
+    with _explained(output):
+        stream = draft.open("w", encoding="utf-8")
     try:
-        with draft.open("w", encoding="utf-8") as stream:
-            yield lambda value: _write(stream, value)
-        draft.replace(output)
-    except OSError as error:
-        raise StorageError(f"Cannot write {output}: {error.strerror}.", "Choose another --output.") from error
+        yield partial(_write_file, stream, output)
+    finally:
+        with _explained(output):
+            stream.close()
+    if not device:
+        with _explained(output):
+            draft.replace(output)
 
 
 def _answer(assistant: Assistant, line: Line) -> dict[str, Any]:
@@ -101,15 +109,16 @@ def _id_of(line: Line) -> Any:
     """The id of a line that is not a valid question, where it has one."""
     try:
         value = json.loads(line.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return value.get("id") if isinstance(value, dict) else None
+    name = value.get("id") if isinstance(value, dict) else None
+    return name if isinstance(name, int | str) and str(name).isprintable() else None
 
 
 def _first(error: ValidationError) -> str:
     problem = error.errors()[0]
     where = ".".join(map(str, problem["loc"]))
-    return f"{where}: {problem['msg']}" if where else problem["msg"]
+    return f"{where}: {problem['msg']}" if where else str(problem["msg"])
 
 
 def _read(path: Path) -> str:
@@ -121,6 +130,19 @@ def _read(path: Path) -> str:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
 
 
-def _write(stream: Any, value: dict[str, Any]) -> None:
+def _write(stream: TextIO, value: dict[str, Any]) -> None:
     stream.write(json.dumps(value, ensure_ascii=False) + "\n")
     stream.flush()
+
+
+def _write_file(stream: TextIO, output: Path, value: dict[str, Any]) -> None:
+    with _explained(output):
+        _write(stream, value)
+
+
+@contextmanager
+def _explained(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"Cannot write {output}: {error.strerror}.", "Choose another --output.") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Any
 
@@ -17,7 +18,7 @@ from assistant import models
 from assistant.cite import Citer
 from assistant.draft import Draft
 from assistant.engine import Engine, EngineConfig, Params
-from assistant.errors import EmptyQuestion, EngineFailed
+from assistant.errors import BadInput, EmptyQuestion, EngineFailed
 from assistant.ingest import Ingest
 from assistant.prompt import Prompt, Prompts
 from assistant.records import (
@@ -33,7 +34,7 @@ from assistant.records import (
     Timings,
 )
 from assistant.retrieve import Retriever
-from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_messages, to_turns
+from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_message, to_messages, to_turns
 from assistant.settings import Settings
 
 Context = Runnable[dict[str, Any], dict[str, Any]]  # {"question", "history", "collection"} gain "documents", "prompt"
@@ -68,10 +69,16 @@ class Assistant:
     @classmethod
     def open(cls, settings: Settings) -> Assistant:
         """Loads models and index. Raises ModelMissing, ModelDamaged, EmbedderMismatch, StorageError, EngineFailed."""
-        llm = models.resolve(settings.models.llm, settings.models.folder)
-        ingest = Ingest.open(settings)
-        engine = Engine.open(llm.paths["model"], _engine_config(settings, llm.sha256))
-        return cls(settings, ingest, retriever(ingest), engine, llm.name)
+        llm = models.resolve(settings.models.llm, settings.models.folder, "llm")
+        with ExitStack() as opened:  # closes what is open already when a later part fails
+            ingest = opened.enter_context(closing(Ingest.open(settings)))
+            sources = retriever(ingest)
+            engine = opened.enter_context(
+                closing(Engine.open(llm.paths["model"], _engine_config(settings, llm.sha256)))
+            )
+            assistant = cls(settings, ingest, sources, engine, llm.name)
+            opened.pop_all()
+        return assistant
 
     def stream(
         self,
@@ -85,7 +92,8 @@ class Assistant:
         """Events of one answer: Retrieved, then Token and SentenceChecked as they come, then Finished.
 
         Setting `cancel`, or closing the iterator, stops it. Before the first event it raises EmptyQuestion,
-        QuestionTooLong, UnknownCollection, EmptyCollection or Busy; later EngineFailed.
+        QuestionTooLong, UnknownCollection, EmptyCollection or Busy; later EngineFailed, and Busy where others came
+        between.
         """
         started = time.monotonic()
         self._engine.check_busy()
@@ -123,7 +131,7 @@ class Assistant:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings, [n, dimensions], of length 1."""
-        return self.ingest.embedder.embed(texts)
+        return self.ingest.embedder.embed([_unicode(text, "text") for text in texts])
 
     def read_ahead(
         self, collection: str | None = None, progress: OnProgress | None = None, cancel: threading.Event | None = None
@@ -150,13 +158,19 @@ class Assistant:
         return computed
 
     def runnable(self, collection: str | None = None) -> Runnable[dict[str, Any], AIMessage]:
-        """The whole chain for use inside another: {"question", "history", "collection"} to the model's message."""
-        default = collection or self.settings.collection
-        fill = RunnableLambda(lambda asked: {"history": (), "collection": default} | asked)
+        """The whole chain for use inside another: {"question", "history", "collection"} to the model's message.
+
+        `history` takes our messages or LangChain's; it and `collection` may be left out.
+        """
+
+        def fill(asked: dict[str, Any]) -> dict[str, Any]:
+            history = [to_message(turn) for turn in asked.get("history", ())]
+            return self._asked(asked["question"], history, asked.get("collection") or collection)
+
         pick: Runnable[dict[str, Any], list[BaseMessage]] = RunnableLambda(
             lambda context: to_messages(context["prompt"].messages)
         )
-        return fill | self._context | pick | self._model
+        return RunnableLambda(fill) | self._context | pick | self._model
 
     def stats(self) -> dict[str, float]:
         """The engine's totals since it opened, and how many requests wait and run now."""
@@ -178,7 +192,7 @@ class Assistant:
     def _asked(self, question: str, history: Sequence[Message], collection: str | None) -> dict[str, Any]:
         return {
             "question": checked(question),
-            "history": history,
+            "history": [Message(turn.role, _unicode(turn.content, "history")) for turn in history],
             "collection": collection or self.settings.collection,
         }
 
@@ -229,11 +243,19 @@ def search(
 
 
 def checked(question: str) -> str:
-    """The question without outer white space. Raises EmptyQuestion."""
-    question = question.strip()
+    """The question without outer white space. Raises EmptyQuestion, and BadInput where it is not Unicode text."""
+    question = _unicode(question, "question").strip()
     if not question:
         raise EmptyQuestion("The question is empty.", "Type a question.")
     return question
+
+
+def _unicode(text: str, what: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"The {what} is not Unicode text (character {error.start}).", "Send it as UTF-8.") from error
+    return text
 
 
 def _in_context(question: str, history: Sequence[Message]) -> list[str]:

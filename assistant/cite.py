@@ -39,6 +39,8 @@ class Candidate:
     hit: Hit
     span: Span
     terms: frozenset[str]
+    about: frozenset[str]  # terms of the document's publisher
+    joined: bool  # two sentences
 
     @property
     def quote(self) -> str:
@@ -75,12 +77,12 @@ class Citer:
         return tuple(self._citation(candidate) for candidate in self._choose(scored, wanted))
 
     def _choose(self, scored: Sequence[tuple[float, int]], wanted: frozenset[str]) -> Iterator[Candidate]:
-        """The best span, and those of other documents that say the same."""
+        """Of the spans that carry enough, the best one and those of other documents that say the same."""
         documents: set[str] = set()
-        best = scored[0][0] if scored else 0.0
-        for score, number in scored:
+        carrying = [pair for pair in scored if self._carried(wanted, self._candidates[pair[1]]) >= ENOUGH]
+        for score, number in carrying:
             candidate = self._candidates[number]
-            if self._carried(wanted, candidate) < ENOUGH or score < _ALIKE * best or len(documents) == _MOST:
+            if score < _ALIKE * carrying[0][0] or len(documents) == _MOST:
                 return
             if candidate.hit.chunk.document_id not in documents:
                 documents.add(candidate.hit.chunk.document_id)
@@ -88,12 +90,18 @@ class Citer:
 
     def _score(self, wanted: frozenset[str], candidate: Candidate) -> float:
         length = len(candidate.terms) / 1000  # of equal spans the shorter is the better quote
-        asked = self._share(self._question - wanted, candidate.terms)
+        # two sentences have to earn it by carrying more of the answer, not of the question
+        asked = 0.0 if candidate.joined else self._share(self._question - wanted, candidate.terms)
         return self._carried(wanted, candidate) + _QUESTION_WEIGHT * asked - length
 
     def _carried(self, wanted: frozenset[str], candidate: Candidate) -> float:
-        """Share of the sentence's weight that the candidate carries, 0 to 1."""
-        return self._share(wanted, candidate.terms)
+        """Share of the sentence's weight that the candidate carries, 0 to 1.
+
+        "According to Xinhua, ..." is carried by what Xinhua published, but its name alone carries nothing.
+        """
+        if not wanted & candidate.terms:
+            return 0.0
+        return self._share(wanted, candidate.terms | candidate.about)
 
     def _share(self, wanted: frozenset[str], has: frozenset[str]) -> float:
         total = sum(map(self._weight, wanted))
@@ -140,10 +148,11 @@ def _candidates(hit: Hit) -> Iterator[Candidate]:
     """Each sentence of a hit, and each two neighbours."""
     chunk = hit.chunk
     spans = sentences.spans(chunk.text)
-    about = terms(chunk.publisher or "")  # "according to Xinhua" is carried by any sentence of Xinhua's
-    for span in [*spans, *(Span(a.start, b.end) for a, b in pairwise(spans))]:
+    about = terms(chunk.publisher or "")
+    pairs = [Span(a.start, b.end) for a, b in pairwise(spans)]
+    for span in [*spans, *pairs]:
         text = chunk.text[span.start : span.end]
-        yield Candidate(hit, Span(chunk.start + span.start, chunk.start + span.end), terms(text) | about)
+        yield Candidate(hit, Span(chunk.start + span.start, chunk.start + span.end), terms(text), about, span in pairs)
 
 
 def _weights(candidates: Sequence[Candidate]) -> dict[str, float]:

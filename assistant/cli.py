@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assistant import cli_models, terminal
 from assistant import settings as settings_room
-from assistant.errors import AssistantError
-from assistant.records import Finished, Message, Token
+from assistant.errors import AssistantError, BadInput, StorageError
+from assistant.records import Finished, IngestReport, Message, Token
 from assistant.settings import Settings
 from assistant.wire import answer_json, document_json, hit_json
 
@@ -35,6 +35,8 @@ documents = typer.Typer(help="List, show and delete documents.", invoke_without_
 app.add_typer(documents, name="documents")
 app.add_typer(cli_models.commands, name="models")
 
+INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Collection = Annotated[
     str | None, typer.Option("--collection", "-c", help="Collection; the settings' own by default.")
@@ -42,18 +44,20 @@ Collection = Annotated[
 
 
 def main() -> None:
-    """Entry point: errors become a message and an exit code."""
+    """Runs a command: errors become a message and an exit code."""
+    terminal.use_utf8()
     try:
         app(prog_name="assistant")
     except AssistantError as error:
         terminal.complain(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        terminal.say("Stopped. What was finished is kept; the same command goes on from there.")
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: no more to print
-        sys.exit(1)
+    except OSError as error:  # of a file of ours it would be a StorageError
+        terminal.complain(StorageError(f"The output cannot be written: {error.strerror}.", "Check where it goes."))
+        os._exit(1)  # what is left in the buffer cannot be written either
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            terminal.say("Stopped. What was finished is kept; the same command goes on from there.")
+        raise
 
 
 @app.command()
@@ -71,7 +75,7 @@ def ingest(
         if watch:
             terminal.say(f"Watching {', '.join(map(str, paths))}. Ctrl-C ends it.")
             for report in library.watch(paths, name, progress=progress):
-                _print_report(report, json)
+                _print_report(report, json, lines=True)
             return
         report = library.add(paths, name, prune=prune, progress=progress)
     _print_report(report, json)
@@ -86,6 +90,11 @@ def ingest(
 def documents_default(context: typer.Context, collection: Collection = None, json: AsJson = False) -> None:
     if context.invoked_subcommand is None:
         documents_list(collection, json)
+    elif collection or json:
+        raise BadInput(
+            "Options stand before the subcommand.",
+            f"Put them behind it: `assistant documents {context.invoked_subcommand} ...`.",
+        )
 
 
 @documents.command("list")
@@ -167,7 +176,7 @@ def batch_command(
     from assistant import batch
 
     lines = batch.read_lines(questions)
-    with _assistant() as assistant, batch.writer(output) as write, terminal.progress() as progress:
+    with batch.writer(output) as write, _assistant() as assistant, terminal.progress() as progress:
         failed = batch.run(assistant, lines, write, progress)
     if failed:
         terminal.say(f"{failed} of {len(lines)} lines failed; their lines say why.")
@@ -289,9 +298,9 @@ def _print_stream(assistant: Assistant, question: str, turns: list[Message], col
                 terminal.say(f"The oldest {event.answer.dropped_turns} turns did not fit and were left out.")
 
 
-def _print_report(report: Any, json: bool) -> None:
+def _print_report(report: IngestReport, json: bool, lines: bool = False) -> None:
     if json:
-        terminal.print_json(asdict(report))
+        terminal.print_json(asdict(report), indent=None if lines else 2)
         return
     for file in report.files:
         if file.outcome != "unchanged":

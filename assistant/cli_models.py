@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from assistant import models, terminal
 from assistant import settings as settings_room
+from assistant.errors import BadInput
 from assistant.records import OnProgress
 from assistant.settings import Settings
 
@@ -22,6 +22,8 @@ commands = typer.Typer(help="List, fetch, choose and verify models.", invoke_wit
 def default(context: typer.Context, json: AsJson = False) -> None:
     if context.invoked_subcommand is None:
         list_models(json)
+    elif json:
+        raise BadInput("--json stands before the subcommand.", "Put it behind: `assistant models list --json`.")
 
 
 @commands.command("list")
@@ -45,13 +47,8 @@ def pull(
     """Fetch models and check their hashes. An interrupted pull goes on where it was."""
     settings = settings_room.load()
     wanted = names or [settings.models.llm, settings.models.embedder]
-    cancel = threading.Event()
     with terminal.progress() as progress:
-        try:
-            found = [_pull(name, settings, progress, cancel) for name in wanted]
-        except KeyboardInterrupt:
-            cancel.set()
-            raise
+        found = [_pull(name, settings, progress) for name in wanted]
     if json:
         terminal.print_json(found)
 
@@ -61,7 +58,14 @@ def use(name: str, json: AsJson = False) -> None:
     """Choose a model of the catalog, or a GGUF file by its path, from now on."""
     settings = settings_room.load()
     local = models.resolve(name, settings.models.folder)
-    path = settings_room.save(f"models.{models.setting(local.role)}", name)
+    key = models.setting(local.role)
+    value = name if name in models.catalog else str(local.paths["model"].absolute())
+    path = settings_room.save(f"models.{key}", value)
+    if getattr(settings_room.load().models, key) != value:
+        origin = next(one for one in settings_room.origins(settings_room.load()) if one.key == f"models.{key}")
+        raise BadInput(
+            f"{path} now names {value}, but {origin.source} names {origin.value}, which wins.", "Change it there too."
+        )
     if json:
         terminal.print_json({"name": local.name, "role": local.role, "settings": str(path)})
     else:
@@ -70,21 +74,21 @@ def use(name: str, json: AsJson = False) -> None:
 
 @commands.command("verify")
 def verify(names: Annotated[list[str] | None, typer.Argument()] = None, json: AsJson = False) -> None:
-    """Compute the hashes of installed models anew."""
+    """Compute the hashes of models anew; by default of those the settings name."""
     settings = settings_room.load()
     wanted = names or [settings.models.llm, settings.models.embedder]
     found = []
     with terminal.progress() as progress:
         for name in wanted:
             local = models.verify(name, settings.models.folder, progress)
-            found.append({"name": local.name, "sha256": local.sha256, "ok": True})
+            found.append({"name": local.name, "sha256": local.sha256})
     if json:
         terminal.print_json(found)
     else:
         terminal.print_table(("Name", "sha256"), [(model["name"], model["sha256"]) for model in found])
 
 
-def _pull(name: str, settings: Settings, progress: OnProgress, cancel: threading.Event) -> dict[str, Any]:
-    local = models.pull(name, settings.models.folder, progress, cancel, offline=settings.models.offline)
+def _pull(name: str, settings: Settings, progress: OnProgress) -> dict[str, Any]:
+    local = models.pull(name, settings.models.folder, progress, offline=settings.models.offline)
     terminal.say(f"{local.name}: in place and verified.")
     return {"name": local.name, "sha256": local.sha256, "paths": [str(path) for path in local.paths.values()]}

@@ -9,8 +9,10 @@ from assistant.cite import Citer
 from assistant.records import Citation, Sentence, SentenceChecked, Token
 from assistant.sentences import SentenceStream, spans
 
-_MARKER = re.compile(r"\s?\[\d{1,3}(?:\s?,\s?\d{1,3})*\]")
-_OPEN_MARKER = re.compile(r"\s?(?:\[[\d\s,]*)?$")  # the tail that may become a marker, or white space at the end
+_ONE = r"\[(\d{1,3}(?:\s?,\s?\d{1,3})*)\]"
+_MARKERS = re.compile(rf"[ \t]*{_ONE}(?:[ \t]*{_ONE})*")
+_CODE = re.compile(r"[._(][^\W\d]\w*\)?$")
+_UNSURE = re.compile(rf"\s*(?:{_ONE}\s*)*(?:\[[\d\s,]{{0,20}})?$")  # a tail that is, or may become, markers
 
 
 class Draft:
@@ -26,6 +28,7 @@ class Draft:
         self._citer = citer
         self._stream = SentenceStream()
         self._raw = ""  # as the model wrote it, not yet cleared of markers
+        self._before = ""  # the last of what was cleared
         self._open = ""  # the sentence being written
         self._shown = 0  # how much of it has been sent
 
@@ -35,22 +38,32 @@ class Draft:
 
     def feed(self, piece: str) -> Iterator[Token | SentenceChecked]:
         """Events for some more of the model's text."""
-        self._raw = _MARKER.sub("", self._raw + piece)
-        if not self.text and not self._open:
-            self._raw = self._raw.lstrip()
-        tail = _OPEN_MARKER.search(self._raw)
-        cut = tail.start() if tail else len(self._raw)
-        clean, self._raw = self._raw[:cut], self._raw[cut:]
-        yield from self._take(clean)
+        self._raw += piece
+        unsure = _UNSURE.search(self._raw)
+        assert unsure is not None  # the pattern matches the empty tail
+        sure, self._raw = self._raw[: unsure.start()], self._raw[unsure.start() :]
+        yield from self._take(self._without_markers(sure))
 
     def flush(self) -> Iterator[Token | SentenceChecked]:
         """Events for what was held back, when the model has stopped."""
-        rest, self._raw = self._raw.rstrip(), ""
-        yield from self._take(rest)
+        rest, self._raw = self._raw, ""
+        yield from self._take(self._without_markers(rest).rstrip())
         last = self._stream.flush()
         starts = [span.start for span in spans(last)]
         for start, end in zip(starts, [*starts, len(last)][1:], strict=True):
             yield from self._close(last[start:end])
+
+    def _without_markers(self, text: str) -> str:
+        """The text without the markers in it: numbers in brackets, but for those behind code, as in `sys.argv[1]`."""
+        before, self._before = self._before, (self._before + text)[-40:]
+
+        def keep(match: re.Match[str]) -> str:
+            numbers = [int(number) for number in re.findall(r"\d+", match.group())]
+            code = match.group().startswith("[") and _CODE.search(before + text[: match.start()])
+            return match.group() if code or 0 in numbers else ""
+
+        clean = _MARKERS.sub(keep, text)
+        return clean if before.strip() else clean.lstrip()
 
     def _take(self, clean: str) -> Iterator[Token | SentenceChecked]:
         self._open += clean

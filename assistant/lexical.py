@@ -13,7 +13,9 @@ from itertools import pairwise
 
 from assistant.database import Database
 
-COMMON = 0.25  # a term in more than this share of the chunks tells little and costs the most; it is left out
+# A term in more than this share of the rows, or in more rows than this, tells little and costs the most: left out.
+COMMON_SHARE = 0.25
+COMMON_ROWS = 8000
 
 _UNSPACED = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -56,8 +58,9 @@ class Words:
 
     def match(self, question: str, n: int, size: int) -> dict[int, float]:
         """The `n` rows of `size` that share the rarest words with a question: row to BM25 score, best first."""
-        counts = {term: self._count(term, int(size * COMMON) + 1) for term in _terms(question)}
-        telling = [term for term, count in counts.items() if 0 < count <= size * COMMON]
+        most = min(int(size * COMMON_SHARE), COMMON_ROWS)
+        counts = {term: self._count(term, most + 1) for term in _terms(question)}
+        telling = [term for term, count in counts.items() if 0 < count <= most]
         # Where every term is common, all of them together still tell something.
         sought = telling or [term for term, count in counts.items() if count]
         return self._ranked(" OR ".join(map(_quoted, sought)), n) if sought else {}

@@ -20,34 +20,12 @@ from assistant.database import Database
 from assistant.errors import UnknownCollection, UnknownDocument
 from assistant.lexical import Words
 from assistant.records import Chunk, CollectionInfo, Document, DocumentInfo
+from assistant.schema import SCHEMA, VERSION
 
-SCHEMA_VERSION = 1
-
-_SCHEMA = (
-    """CREATE TABLE collections (
-        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, embedder TEXT NOT NULL,
-        generation INTEGER NOT NULL DEFAULT 0, unfinished INTEGER NOT NULL DEFAULT 0)""",
-    """CREATE TABLE documents (
-        id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections,
-        document_id TEXT NOT NULL, sha256 TEXT NOT NULL, revision TEXT NOT NULL, text TEXT NOT NULL,
-        characters INTEGER NOT NULL, title TEXT, publisher TEXT, author TEXT, date TEXT, pages TEXT NOT NULL,
-        ingested_at TEXT NOT NULL, UNIQUE (collection, document_id))""",
-    # A path is bytes: file names need not be valid in any encoding. `shown` is for people.
-    """CREATE TABLE sources (
-        id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections,
-        path BLOB NOT NULL, shown TEXT NOT NULL, file TEXT NOT NULL,
-        document INTEGER NOT NULL REFERENCES documents, UNIQUE (collection, path))""",
-    "CREATE INDEX sources_by_document ON sources (document)",
-    """CREATE TABLE chunks (
-        id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections,
-        document INTEGER NOT NULL REFERENCES documents, chunk_id TEXT NOT NULL,
-        text TEXT NOT NULL, "start" INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER,
-        UNIQUE (collection, chunk_id))""",
-    "CREATE INDEX chunks_by_document ON chunks (document)",
-)
 # A document is shown under the path it was first seen at.
 _SOURCE = "JOIN sources s ON s.id = (SELECT min(id) FROM sources WHERE document = d.id)"
 _CHUNK = 'c.chunk_id, d.document_id, c.text, c."start", c."end", c.page, s.file, d.title, d.publisher, d.date'
+_FACTS = ("sha256", "text", "title", "publisher", "author", "date")
 _COLLECTION = "(SELECT id FROM collections WHERE name = ?)"
 
 
@@ -73,7 +51,7 @@ class Library:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, _SCHEMA, SCHEMA_VERSION)
+        self._database = Database(path, SCHEMA, VERSION)
 
     def close(self) -> None:
         self._database.close()
@@ -83,8 +61,8 @@ class Library:
     def collections(self) -> list[CollectionInfo]:
         """All collections, by name."""
         rows = self._database.read(
-            """SELECT name, (SELECT count(*) FROM documents WHERE collection = c.id),
-                (SELECT count(*) FROM chunks WHERE collection = c.id), embedder FROM collections c ORDER BY name"""
+            """SELECT name, (SELECT count(*) FROM documents WHERE collection = c.id), chunks, embedder
+                FROM collections c ORDER BY name"""
         )
         return [CollectionInfo(*row) for row in rows]
 
@@ -130,8 +108,8 @@ class Library:
 
     def count(self, collection: str) -> int:
         """How many chunks count; 0 for an unknown collection."""
-        sql = f"SELECT count(*) FROM chunks WHERE collection = {_COLLECTION}"
-        return int(self._database.read(sql, collection)[0][0])
+        rows = self._database.read("SELECT chunks FROM collections WHERE name = ?", collection)
+        return int(rows[0][0]) if rows else 0
 
     def generation(self, collection: str) -> int:
         """A number that grows with every change of a collection."""
@@ -202,7 +180,7 @@ class Library:
         with self._database.change():
             self._database.run(
                 """INSERT INTO collections (name, embedder, unfinished) VALUES (?, ?, 1)
-                    ON CONFLICT (name) DO UPDATE SET unfinished = 1""",
+                    ON CONFLICT (name) DO UPDATE SET unfinished = 1, embedder = excluded.embedder""",
                 collection,
                 embedder,
             )
@@ -232,7 +210,7 @@ class Library:
         Raises UnknownDocument.
         """
         with self._change(collection) as owner:
-            row = self._row(owner, document_id, collection)
+            row = self._row(owner, document_id)
             replaced = self._document_at(owner, path)
             self._put_source(owner, path, row)
             self._drop_sources(owner, gone)
@@ -248,7 +226,7 @@ class Library:
     def remove(self, collection: str, document_id: str) -> list[str]:
         """Forgets a document and all its paths. Raises UnknownDocument."""
         with self._change(collection) as owner:
-            row = self._row(owner, document_id, collection)
+            row = self._row(owner, document_id)
             self._database.run("DELETE FROM sources WHERE document = ?", row)
             return sorted(self._drop_unseen(owner, {row}))
 
@@ -265,17 +243,11 @@ class Library:
             yield owner
 
     def _put_document(self, owner: int, document: Document, revision: str) -> int:
-        values = {
+        values = {name: getattr(document, name) for name in _FACTS} | {
             "collection": owner,
             "document_id": document.id,
-            "sha256": document.sha256,
             "revision": revision,
-            "text": document.text,
             "characters": len(document.text),
-            "title": document.title,
-            "publisher": document.publisher,
-            "author": document.author,
-            "date": document.date,
             "pages": json.dumps(document.pages),
             "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -285,7 +257,7 @@ class Library:
                 ON CONFLICT (collection, document_id) DO UPDATE SET {sets}""",
             *values.values(),
         )
-        return int(self._rows(owner, document.id)[0][0])
+        return self._row(owner, document.id)
 
     def _put_chunks(self, owner: int, document: int, chunks: Sequence[Chunk]) -> None:
         self._database.run_many(
@@ -294,6 +266,7 @@ class Library:
             [(owner, document, chunk.id, chunk.text, chunk.start, chunk.end, chunk.page) for chunk in chunks],
         )
         self._words(owner).add(self._database.run("SELECT id, text FROM chunks WHERE document = ?", document))
+        self._database.run("UPDATE collections SET chunks = chunks + ? WHERE id = ?", len(chunks), owner)
 
     def _put_source(self, owner: int, path: str, document: int) -> None:
         if self._document_at(owner, path) == document:
@@ -323,6 +296,7 @@ class Library:
         rows = self._database.run("SELECT chunk_id, id, text FROM chunks WHERE document = ?", document)
         self._words(owner).drop((row, text) for _, row, text in rows)
         self._database.run("DELETE FROM chunks WHERE document = ?", document)
+        self._database.run("UPDATE collections SET chunks = chunks - ? WHERE id = ?", len(rows), owner)
         return {chunk_id for chunk_id, _, _ in rows}
 
     def _document_at(self, owner: int, path: str) -> int | None:
@@ -331,16 +305,14 @@ class Library:
         )
         return rows[0][0] if rows else None
 
-    def _rows(self, owner: int, document_id: str) -> list[tuple[int]]:
-        return self._database.run(
-            "SELECT id FROM documents WHERE collection = ? AND document_id = ?", owner, document_id
-        )
-
-    def _row(self, owner: int, document_id: str, collection: str) -> int:
-        rows = self._rows(owner, document_id)
+    def _row(self, owner: int, document_id: str) -> int:
+        """The number of a document. Raises UnknownDocument."""
+        sql = "SELECT id FROM documents WHERE collection = ? AND document_id = ?"
+        rows = self._database.run(sql, owner, document_id)
         if not rows:
+            [(collection,)] = self._database.run("SELECT name FROM collections WHERE id = ?", owner)
             raise _unknown(document_id, collection)
-        return rows[0][0]
+        return int(rows[0][0])
 
     # --- names
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +18,17 @@ from assistant.errors import BadSettings, QuestionTooLong
 from assistant.records import Block, Hit, Message, PromptMessage
 
 _PLACEHOLDERS = {"system": set(), "sources": set(), "source": {"heading", "text"}, "question": {"question"}}
-_MARKER = re.compile(r"\s?\[\d{1,3}\]")
+_MARKER = re.compile(r" \[\d{1,3}\]")  # as our answers have it
 _TURN_TOKENS = 8  # what a chat template adds around a message, at most
+_LEAST = 2 * _TURN_TOKENS  # tokens below which a turn is not worth keeping
+_GAP = " […]"  # stands where a turn was cut
 
 Count = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`hits` are those that fitted, in the order they have in the prompt; `dropped_turns` counts lost messages."""
+    """`hits` are those that fitted, in prompt order; `dropped_turns` counts turns that were left out or cut."""
 
     messages: tuple[PromptMessage, ...]
     hits: tuple[Hit, ...]
@@ -66,7 +69,8 @@ class Prompts:
                 "Ask a shorter question, or raise engine.context_tokens.",
             )
         best = count(self._source(hits[0])) if hits else 0
-        kept = _newest(self._turns(history), count, min(history_budget, max(left - best, 0)))
+        turns = self._turns(history)
+        kept = _newest(turns, count, min(history_budget, max(left - best, 0)))
         left -= sum(_cost(turn, count) for turn in kept)
         shown = self._fitting(hits, count, left)
         if hits and not shown:
@@ -75,14 +79,16 @@ class Prompts:
                 "Ask a shorter question, start a new conversation, or raise engine.context_tokens.",
             )
         messages = self._messages(asked, kept, shown)
-        return Prompt(messages, tuple(shown), dropped_turns=len(history) - len(kept))
+        return Prompt(messages, tuple(shown), dropped_turns=sum(turn not in kept for turn in turns))
 
     def _messages(self, asked: str, kept: Sequence[Message], hits: Sequence[Hit]) -> tuple[PromptMessage, ...]:
         sources = (Block(self._texts["sources"]), *(Block(self._source(hit), hit.chunk.id) for hit in hits))
-        turns = [PromptMessage(turn.role, (Block(turn.content),)) for turn in kept]
-        turns.append(PromptMessage("user", (Block(asked),)))
-        first = PromptMessage("user", (*sources, *turns[0].blocks))
-        return (PromptMessage("system", (Block(self._texts["system"]),)), first, *turns[1:])
+        first, *others = _merged([*kept, Message("user", asked)])
+        return (
+            PromptMessage("system", (Block(self._texts["system"]),)),
+            PromptMessage("user", (*sources, Block(first.content))),
+            *(PromptMessage(turn.role, (Block(turn.content),)) for turn in others),
+        )
 
     def _turns(self, history: Sequence[Message]) -> list[Message]:
         """The history as the model saw it: earlier questions in their form, answers without our markers."""
@@ -91,6 +97,7 @@ class Prompts:
             if turn.role == "user"
             else Message("assistant", _MARKER.sub("", turn.content))
             for turn in history
+            if turn.role != "system"  # who asks does not instruct
         ]
 
     def _fitting(self, hits: Sequence[Hit], count: Count, left: int) -> list[Hit]:
@@ -113,30 +120,43 @@ class Prompts:
 
 
 def _newest(turns: Sequence[Message], count: Count, budget: int) -> list[Message]:
-    """The latest turns that fit; the last exchange is kept whatever it costs, cut to the budget where too long.
+    """The latest turns that fit, from a user's turn on, as chat templates demand.
 
-    What is kept begins with a user's turn, as chat templates demand.
+    The last exchange is kept unless there is no budget at all, cut where it is too long.
     """
-    kept: list[Message] = []
-    for turn in reversed(turns):
-        cost = _cost(turn, count)
-        if cost > budget and len(kept) >= 2:
+    last_exchange = max((n for n, turn in enumerate(turns) if turn.role == "user"), default=len(turns))
+    must = turns[last_exchange:] if budget >= _LEAST * len(turns[last_exchange:]) else []
+    share = budget // len(must) if must else 0
+    kept = [turn if _cost(turn, count) <= share else _cut(turn, count, share) for turn in must]
+    left = budget - sum(_cost(turn, count) for turn in kept)
+    for turn in reversed(turns[:last_exchange] if must else []):
+        left -= _cost(turn, count)
+        if left < 0:
             break
-        if cost > budget:
-            turn = Message(turn.role, _cut(turn.content, count, budget))
-            cost = min(_cost(turn, count), budget)
-        budget -= cost
         kept.insert(0, turn)
     while kept and kept[0].role != "user":
         kept.pop(0)
     return kept
 
 
-def _cut(text: str, count: Count, budget: int) -> str:
-    """The beginning of a text, in about `budget` tokens."""
-    size = count(text)
-    keep = int(len(text) * max(budget - _TURN_TOKENS, 8) / max(size, 1))
-    return text if keep >= len(text) else text[:keep] + " …"
+def _cut(turn: Message, count: Count, budget: int) -> Message:
+    """The beginning of a turn, as much of it as fits."""
+    fits = bisect_left(
+        range(len(turn.content)),
+        True,
+        key=lambda n: _cost(Message(turn.role, turn.content[: n + 1] + _GAP), count) > budget,
+    )
+    return Message(turn.role, turn.content[:fits] + _GAP)
+
+
+def _merged(turns: Sequence[Message]) -> list[Message]:
+    """Neighbouring turns of one role as one: some templates refuse two in a row (a question without an answer)."""
+    merged: list[Message] = []
+    for turn in turns:
+        if merged and merged[-1].role == turn.role:
+            turn = Message(turn.role, f"{merged.pop().content}\n{turn.content}")
+        merged.append(turn)
+    return merged
 
 
 def _cost(turn: Message, count: Count) -> int:
@@ -154,8 +174,9 @@ def _read(path: Path, wanted: set[str]) -> str:
         text = path.read_text("utf-8").strip() + "\n"
     except (OSError, UnicodeDecodeError) as error:
         raise BadSettings(f"The prompt {path} cannot be read: {error}.", "Restore it.") from error
-    found = set(Template(text).get_identifiers())
-    if found != wanted:
+    template = Template(text)
+    found = set(template.get_identifiers())
+    if found != wanted or not template.is_valid():
         names = ", ".join(f"${name}" for name in sorted(wanted)) or "none"
         raise BadSettings(f"The prompt {path} must have these placeholders: {names}.", "Correct it.")
     return text

@@ -110,7 +110,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole outcome of one question; `answer_json` (in json form) gives its fixed JSON form."""
+    """The whole outcome of one question; `wire.answer_json` gives its fixed JSON form."""
 
     question: str
     answer: str
@@ -122,7 +122,7 @@ class Answer:
     timings: Timings
     model: str
     finish_reason: FinishReason
-    dropped_turns: int = 0  # turns of the history that did not fit the token budget, oldest first
+    dropped_turns: int = 0  # turns of the history that were left out or cut to fit the token budget, oldest first
 
 
 @dataclass(frozen=True, slots=True)

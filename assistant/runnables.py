@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, CallbackManagerForRetrieverRun
@@ -20,11 +20,12 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.retrievers import BaseRetriever
 
 from assistant.engine import Done, Engine, Params, Piece, Segment, Turn
-from assistant.records import Chunk, Hit, PromptMessage, Sampling
+from assistant.errors import BadInput
+from assistant.records import Chunk, Hit, Message, PromptMessage, Role, Sampling
 from assistant.retrieve import Retriever
 
 _MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
-_ROLES = {"system": "system", "human": "user", "ai": "assistant"}
+_ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 class ChunkRetriever(BaseRetriever):
@@ -51,8 +52,8 @@ class ChunkRetriever(BaseRetriever):
 class LocalChatModel(BaseChatModel):
     """The engine as a LangChain chat model.
 
-    `stop` and the fields of `Sampling` may be given per call, as may `cancel`, a threading.Event. The last chunk has
-    the usage and, in `response_metadata`, the finish reason and the engine's timings.
+    The fields of `Sampling` may be given per call, as may `cancel`, a threading.Event; other keywords are refused. The
+    last chunk has the usage and, in `response_metadata`, the finish reason and the engine's timings.
     """
 
     engine: Any
@@ -71,10 +72,10 @@ class LocalChatModel(BaseChatModel):
         *,
         cancel: threading.Event | None = None,
         sampling: Sampling | None = None,
-        **_: Any,
+        **given: Any,
     ) -> Iterator[ChatGenerationChunk]:
         engine: Engine = self.engine
-        generation = engine.generate(to_turns(messages), _params(self.params, sampling, stop), cancel)
+        generation = engine.generate(to_turns(messages), _params(self.params, sampling, given, stop), cancel)
         try:
             for event in generation:
                 chunk = _chunk(event)
@@ -113,6 +114,15 @@ def to_messages(prompt: Sequence[PromptMessage]) -> list[BaseMessage]:
     ]
 
 
+def to_message(turn: Message | BaseMessage) -> Message:
+    """A turn of the conversation as ours. Raises BadInput for a role that a conversation does not have."""
+    if isinstance(turn, Message):
+        return turn
+    if turn.type not in _ROLES:
+        raise BadInput(f"A {turn.type} message cannot stand in the history.", "Use human and ai messages.")
+    return Message(_ROLES[turn.type], str(turn.text))
+
+
 def to_turns(messages: Sequence[BaseMessage]) -> list[Turn]:
     """The same messages as the engine takes them."""
     return [_turn(message) for message in messages]
@@ -138,9 +148,12 @@ def _turn(message: BaseMessage) -> Turn:
     return Turn(_ROLES.get(message.type, "user"), tuple(segments))
 
 
-def _params(defaults: Params, sampling: Sampling | None, stop: Sequence[str] | None) -> Params:
-    given = {key: value for key, value in asdict(sampling or Sampling()).items() if value is not None}
-    return replace(defaults, **given | {"stop": (*given.get("stop", ()), *(stop or ()))})
+def _params(defaults: Params, sampling: Sampling | None, given: dict[str, Any], stop: Sequence[str] | None) -> Params:
+    names = {field.name for field in fields(Sampling)}
+    if unknown := given.keys() - names:
+        raise BadInput(f"Unknown keyword {', '.join(sorted(unknown))}.", f"Known: {', '.join(sorted(names))}.")
+    chosen = {key: value for key, value in (asdict(sampling or Sampling()) | given).items() if value is not None}
+    return replace(defaults, **chosen | {"stop": (*chosen.get("stop", ()), *(stop or ()))})
 
 
 def _chunk(event: Piece | Done) -> ChatGenerationChunk:

@@ -22,13 +22,22 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from assistant.errors import BadSettings, StorageError
 
 CONFIG_NAME = "assistant.toml"
 
-Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:  # "~nobody/x"
+        raise ValueError(f"{path}: {error}") from error
+
+
+Folder = Annotated[Path, AfterValidator(_expanded)]
 
 
 class Section(BaseModel):
@@ -79,7 +88,7 @@ class EngineSection(Section):
 class AnswerSection(Section):
     max_tokens: int = Field(512, ge=1, description="longest answer, in tokens; at most half the context")
     temperature: float = Field(0.0, ge=0.0, le=2.0)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32 - 1, description="of the draw, where the temperature is above 0")
     history_tokens: int = Field(1024, ge=0, description="budget of the conversation so far; the oldest turns go first")
 
 
@@ -148,6 +157,8 @@ def load(**overrides: Any) -> Settings:
     """
     try:
         return Settings(**overrides)
+    except SettingsError as error:
+        raise BadSettings(f"{error}.", "A section is set key by key: ASSISTANT_RETRIEVE__K=6.") from error
     except ValidationError as error:
         lines = [_explain(dict(problem), overrides) for problem in error.errors()]
         raise BadSettings("; ".join(lines) + ".", "`assistant doctor` lists every setting.") from error
@@ -172,7 +183,9 @@ def config_files() -> list[Path]:
 def home_config() -> Path:
     """Path of the settings file inside ASSISTANT_HOME, whether or not it exists."""
     home = os.environ.get("ASSISTANT_HOME")
-    return (Path(home).expanduser() if home else user_data_path("assistant", appauthor=False)) / CONFIG_NAME
+    if not home:
+        return user_data_path("assistant", appauthor=False) / CONFIG_NAME
+    return Path(os.path.expanduser(home)) / CONFIG_NAME  # noqa: PTH111 - it leaves "~nobody" to the check of `home`
 
 
 def save(key: str, value: str | int | float | bool) -> Path:

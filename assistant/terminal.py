@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from rich.table import Table
 from assistant import records
 from assistant.errors import AssistantError
 
-_err = Console(stderr=True, highlight=False)
+_err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
@@ -30,9 +31,16 @@ def complain(error: AssistantError) -> None:
         _err.print(f"       {escape(error.hint)}", soft_wrap=True)
 
 
-def print_json(value: Any) -> None:
-    """One JSON value on stdout, indented; characters beyond ASCII as they are."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+def use_utf8() -> None:
+    """Prints UTF-8 whatever the locale says; half a character (of a file name, say) is shown escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """One JSON value on stdout; characters beyond ASCII as they are."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
     sys.stdout.flush()
 
 
@@ -43,7 +51,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(escape("" if value is None else str(value)) for value in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
 @contextmanager
@@ -59,7 +67,7 @@ def progress() -> Iterator[records.OnProgress]:
         TextColumn("{task.fields[amount]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_err, transient=False) as bars:
+    with Progress(*columns, console=_err, redirect_stdout=False) as bars:
         tasks: dict[str, Any] = {}
 
         def show(step: records.Progress) -> None:

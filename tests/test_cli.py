@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +18,9 @@ STORY = (
     "The lighthouse of Vessel Point was built in 1874. Its lamp burned whale oil until 1911. "
     "The last keeper, Tom Ferris, left in 1968.\n"
 )
+
+
+COMMAND = str(Path(sys.executable).with_name("assistant"))
 
 
 @pytest.fixture
@@ -66,6 +71,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> o
         (["models", "use", "gpt-9"], "gpt-9"),
         (["models", "pull", "gpt-9"], "gpt-9"),
         (["ask", "Why?", "--history", "missing.json"], "missing.json"),
+        (["ask", "caf\udce9"], "not Unicode"),
+        (["documents", "--collection", "other", "list"], "behind it"),
+        (["models", "--json", "list"], "Put it behind"),
     ],
 )
 def test_bad_usage_is_named_and_exits_with_2(home: Path, run, args: list[str], named: str) -> None:
@@ -82,6 +90,55 @@ def test_a_wrong_setting_exits_with_2(home: Path, run, monkeypatch: pytest.Monke
     assert ran.code == 2
     assert "retrieve.k" in ran.err
     assert "many" in ran.err
+
+
+def test_a_section_set_as_a_whole_exits_with_2(home: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSISTANT_ENGINE", "foo")
+    ran = run("documents")
+    assert ran.code == 2
+    assert "engine" in ran.err
+
+
+def test_models_use_keeps_the_whole_path_of_an_own_file(
+    home: Path, run, monkeypatch: pytest.MonkeyPatch, tiny_llm: Path
+) -> None:
+    monkeypatch.delenv("ASSISTANT_MODELS__LLM")
+    (home / "mine.gguf").symlink_to(tiny_llm)
+    assert run("models", "use", "mine.gguf").code == 0
+    monkeypatch.chdir("/")
+    report = json.loads(run("doctor", "--json").out)
+    assert report["settings"]["models.llm"]["value"] == str(home / "mine.gguf")
+    monkeypatch.setenv("ASSISTANT_MODELS__LLM", "smollm2-135m")
+    assert "environment" in run("models", "use", str(home / "mine.gguf")).err
+
+
+@pytest.mark.parametrize("args", [["models", "--json"], ["doctor"]])
+def test_a_full_disk_behind_stdout_is_said(home: Path, args: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run([COMMAND, *args], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 1
+    assert "cannot be written" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_reader_who_leaves_is_no_error_worth_a_trace(home: Path) -> None:
+    ran = subprocess.run(f"{COMMAND} models --json | true", shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.real
+def test_ctrl_c_ends_with_130_and_a_word(home: Path) -> None:
+    real_model("all-minilm-l6-v2")
+    watching = subprocess.Popen([COMMAND, "ingest", "--watch", "docs"], stderr=subprocess.PIPE, text=True)
+    assert watching.stderr is not None
+    for line in watching.stderr:
+        if "story.txt" in line:
+            break
+    watching.send_signal(signal.SIGINT)
+    rest = watching.stderr.read()
+    assert watching.wait(30) == 130
+    assert "Stopped" in rest
+    assert "Traceback" not in rest
 
 
 def test_a_missing_model_says_how_to_get_it(home: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +221,8 @@ def test_batch_goes_on_after_a_line_that_fails(home: Path, run) -> None:
         "not json",
         '{"id": "3", "question": " "}',
         '{"id": "4", "question": "Who?", "collection": "none"}',
+        "[" * 100_000,
+        '{"id": "\\ud800", "question": 7}',
         '{"id": 5, "question": "And the last keeper?", "history": [{"role": "user", "content": "Who built it?"}, '
         '{"role": "assistant", "content": "It was built in 1874. [1]"}], "gold": "ignored"}',
     ]
@@ -171,20 +230,22 @@ def test_batch_goes_on_after_a_line_that_fails(home: Path, run) -> None:
     ran = run("batch", "questions.jsonl")
     assert ran.code == 0
     answers = [json.loads(line) for line in ran.out.splitlines()]
-    assert [answer["id"] for answer in answers] == ["1", None, "3", "4", 5]
+    assert [answer["id"] for answer in answers] == ["1", None, "3", "4", None, None, 5]
     assert [answer.get("error", {}).get("type") for answer in answers] == [
         None,
         "bad_input",
         "empty_question",
         "unknown_collection",
+        "bad_input",
+        "bad_input",
         None,
     ]
-    for answer in (answers[0], answers[4]):
+    for answer in (answers[0], answers[-1]):
         assert set(answer["timings"]) >= {"ttft_s", "prompt_tokens", "cached_tokens", "completion_tokens"}
         for citation in answer["citations"]:
             assert STORY[citation["start"] : citation["end"]] == citation["quote"]
     assert run("batch", "questions.jsonl", "--output", "out.jsonl").out == ""
-    assert len((home / "out.jsonl").read_text().splitlines()) == 5
+    assert len((home / "out.jsonl").read_text().splitlines()) == 7
 
 
 @pytest.mark.real

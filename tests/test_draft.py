@@ -68,6 +68,22 @@ def test_markers_of_the_model_are_dropped_and_ours_stand_in_their_place() -> Non
     assert [sentence.citations for sentence in draft.sentences] == [(1,), (2,)]
 
 
+def test_brackets_that_are_no_markers_stay() -> None:
+    text = "The first argument is sys.argv[1] and the pair is [0, 1]."
+    assert write([text], [hit(TEXT)])[1] == text
+
+
+def test_a_span_that_carries_enough_is_found_behind_one_that_only_fits_the_question() -> None:
+    source = "Opening dates of the line are disputed by the museum. The bridge was painted green."
+    draft, _, _ = write(["Its bridge was painted green."], [hit(source)], "What are the opening dates of the line?")
+    assert [c.quote for c in draft.citations] == ["The bridge was painted green."]
+
+
+def test_the_name_of_the_publisher_alone_carries_nothing() -> None:
+    draft, _, _ = write(["Transit News."], [hit("Rain fell.", publisher="Transit News")], "Who reported it?")
+    assert draft.citations == ()
+
+
 def test_an_answer_that_is_one_marker_and_an_empty_one() -> None:
     for text in ("[1]", "", "  \n"):
         draft, shown, sentences = write([text], [hit(TEXT)])
@@ -107,4 +123,4 @@ def test_the_shown_text_does_not_depend_on_how_it_came(answer: str, random: obje
     assert shown == shown_chopped == whole.text == chopped.text
     assert sentences == sentences_chopped
     visible = re.sub(r"\s", "", "".join(sentences))
-    assert re.sub(r"\s", "", re.sub(r"\s?\[\d{1,3}(?:\s?,\s?\d{1,3})*\]", "", answer)) == visible
+    assert re.sub(r"[\s\d\[\],]", "", answer) == re.sub(r"[\d\[\],]", "", visible)

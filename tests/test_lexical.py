@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from assistant.database import Database
-from assistant.lexical import COMMON, Words
+from assistant.lexical import COMMON_SHARE, Words
 
 TEXTS = {
     1: "The ferry to Skarv leaves at nine.",
@@ -103,6 +103,6 @@ def test_common_words_are_left_out_unless_there_is_nothing_else(words: Words):
     with words._database.change():
         words.add(many.items())
     size = len(TEXTS) + len(many)
-    assert len(many) > size * COMMON
+    assert len(many) > size * COMMON_SHARE
     assert found(words, "the common boat number150", n=200, size=size) == [150]
     assert len(found(words, "common", n=200, size=size)) == 100

@@ -76,7 +76,7 @@ def test_the_newest_turns_stay_and_the_dropped_are_counted() -> None:
 def test_the_last_exchange_stays_even_when_it_is_longer_than_the_budget() -> None:
     history = [Message("user", "first " * 300), Message("assistant", "second " * 300)]
     prompt = build(history=history, history_budget=100, budget=2000)
-    assert prompt.dropped_turns == 0
+    assert prompt.dropped_turns == 2  # both were cut, which is said
     assert "first" in text_of(prompt)
     assert "second" in text_of(prompt)
     assert count(text_of(prompt)) < 400

@@ -43,7 +43,7 @@ STAGES = {
     "chunks": set(),
     "embedder": set(),
     "index": {"shared_folder"},
-    "library": {"database", "lexical"},
+    "library": {"database", "lexical", "schema"},
     "retrieve": {"embedder", "index", "library"},  # it is handed these three, and names their types
     "prompt": set(),
     "cite": set(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -247,12 +246,11 @@ def test_an_exception_in_a_step_fails_those_in_it_and_the_next_request_runs() ->
     unlucky = Client([1, 2], 3)
     scheduler.waiting.append(unlucky.request)
     backend.fail_next = True
-    with pytest.raises(RuntimeError):
-        scheduler.step()
-    assert isinstance(unlucky.end, RuntimeError)
     lucky = Client([1, 2], 3)
+    scheduler.step()
     scheduler.waiting.append(lucky.request)
     drain(scheduler)
+    assert isinstance(unlucky.end, RuntimeError)
     assert lucky.text == expected([1, 2], 3)[0]
 
 
@@ -329,8 +327,7 @@ def test_a_failed_step_ends_those_who_wait_for_what_was_read_in_it() -> None:
     client = Client(chunked([[1, 2]], [3]), 1)
     scheduler.waiting.append(client.request)
     backend.fail_next = True
-    with pytest.raises(RuntimeError):
-        scheduler.step()
+    scheduler.step()
     assert isinstance(client.end, RuntimeError)
     assert not scheduler.busy
 

@@ -43,5 +43,19 @@ def test_a_broken_template_is_named() -> None:
 
 
 def test_a_template_cannot_reach_out() -> None:
-    with pytest.raises(Exception, match=r"unsafe|attribute"):
+    with pytest.raises(ModelDamaged, match=r"unsafe|attribute"):
         ChatTemplate("{{ messages.__class__.__mro__ }}{{ ''.__class__.__base__.__subclasses__() }}").render(turns())
+
+
+def test_a_template_that_fails_or_leaves_out_a_turn_is_named() -> None:
+    alternating = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}{% endfor %}"
+    )
+    for source in (alternating, "{{ messages[0]['content'] }}", "{{ 1 / 0 }}"):
+        with pytest.raises(ModelDamaged, match="template"):
+            ChatTemplate(source).render(turns())
+
+
+def test_dates_and_loop_controls_of_newer_templates_work() -> None:
+    source = "{{ strftime_now('%Y')[:1] }}{% for m in messages %}{{ m['content'] }}{% continue %}{% endfor %}"
+    assert ChatTemplate(source).render(turns())[0].text == "2"

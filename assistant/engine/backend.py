@@ -85,7 +85,11 @@ class LlamaBackend:
         self._model = _load_model(path, config)
         self.trained_context = int(llama.llama_model_n_ctx_train(self._model))
         self._vocab = llama.llama_model_get_vocab(self._model)
-        self._context = self._make_context(config)
+        try:
+            self._context = self._make_context(config)
+        except EngineFailed:
+            llama.llama_model_free(self._model)
+            raise
         self._memory = llama.llama_get_memory(self._context)
         self._batch = llama.llama_batch_init(self.batch, 0, 1)
 

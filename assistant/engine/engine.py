@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from assistant.engine.backend import Backend, LlamaBackend
-from assistant.engine.requests import Part, Reading, Request, TokenPrompt
+from assistant.engine.requests import Emit, Part, Reading, Request, TokenPrompt
 from assistant.engine.scheduler import Scheduler
 from assistant.engine.store import KVStore, PrefixCache, key
 from assistant.engine.template import ChatTemplate, Turn
 from assistant.engine.types import Done, EngineConfig, Params, Piece, Segment, Totals
-from assistant.errors import Busy, EngineFailed, QuestionTooLong
+from assistant.errors import BadInput, Busy, EngineFailed, ModelDamaged, QuestionTooLong
+
+log = logging.getLogger(__name__)
 
 _MIN_ANSWER = 16  # tokens of room below which an answer is not worth starting
 
@@ -38,16 +41,24 @@ class Engine:
         self._lock = threading.Condition()
         self._vocabulary = threading.Lock()  # held while it is read, so that it is not freed meanwhile
         self._inbox: list[Request | Reading] = []  # hands requests to the worker, who alone touches the scheduler
-        self._closed = False
-        self.totals = Totals()
+        self._closed = self._freed = False
+        self.totals = Totals()  # written by the worker alone
+        self.busy = 0  # requests refused
         self._worker = threading.Thread(target=self._run, name="engine", daemon=True)
         self._worker.start()
 
     @classmethod
     def open(cls, model: Path, config: EngineConfig) -> Engine:
         """Loads a GGUF model. Raises ModelDamaged or EngineFailed."""
-        backend = LlamaBackend(model, config)
-        return cls(backend, ChatTemplate(backend.chat_template), config, backend.bos if backend.add_bos else None)
+        # In a thread: Ctrl-C cannot interrupt llama.cpp, and inside its log callback would get lost.
+        with ThreadPoolExecutor(1) as loader:
+            backend = loader.submit(LlamaBackend, model, config).result()
+        try:
+            template = ChatTemplate(backend.chat_template)
+        except ModelDamaged:
+            backend.close()
+            raise
+        return cls(backend, template, config, backend.bos if backend.add_bos else None)
 
     @property
     def context_tokens(self) -> int:
@@ -110,6 +121,7 @@ class Engine:
 
         Setting `cancel` stops it within a step, also while the prompt is being read.
         """
+        _check(params)
         prompt = self.tokenize(turns)
         room = self.context_tokens - len(prompt.tokens)
         if room < _MIN_ANSWER:
@@ -118,7 +130,7 @@ class Engine:
                 "Ask a shorter question, or raise engine.context_tokens.",
             )
         params = replace(params, max_tokens=min(params.max_tokens, room))
-        generation = Generation(self, prompt, params, cancel or threading.Event())
+        generation = Generation(prompt, params, cancel or threading.Event(), self._count)
         self._submit(generation.request)
         return generation
 
@@ -129,7 +141,7 @@ class Engine:
 
     def stats(self) -> dict[str, float]:
         """Totals since the engine opened, by name."""
-        return {f"{name}_total": count for name, count in asdict(self.totals).items()}
+        return {f"{name}_total": count for name, count in (asdict(self.totals) | {"busy": self.busy}).items()}
 
     def depth(self) -> tuple[int, int]:
         """Requests that wait, and requests that run."""
@@ -139,9 +151,9 @@ class Engine:
     def close(self) -> None:
         """Ends running requests with EngineFailed and frees the model. Safe to call twice."""
         with self._lock:
-            if self._closed:
+            if self._freed:
                 return
-            self._closed = True
+            self._closed = self._freed = True
             self._lock.notify()
         self._worker.join()
         with self._vocabulary:
@@ -161,16 +173,26 @@ class Engine:
 
     def _check_busy(self) -> None:
         if self._queued() >= self._config.queue:
-            self.totals = replace(self.totals, busy=self.totals.busy + 1)
+            self.busy += 1
             raise Busy(
                 f"{self._config.queue} requests are waiting already.",
                 f"Try again in {Busy.retry_after_s} s, or raise engine.queue.",
             )
 
-    def count_up(self, **more: int) -> None:
-        """Adds to the totals."""
-        with self._lock:
-            self.totals = replace(self.totals, **{key: getattr(self.totals, key) + n for key, n in more.items()})
+    def _count(self, event: Piece | Done | Exception) -> None:
+        """Adds the end of a request to the totals."""
+        if isinstance(event, Piece):
+            return
+        more: dict[str, int] = {"failed": 1}
+        if isinstance(event, Done):
+            more = {
+                "requests": 1,
+                "cancelled": int(event.finish == "cancelled"),
+                "prompt_tokens": event.prompt_tokens,
+                "cached_tokens": event.cached_tokens,
+                "completion_tokens": event.completion_tokens,
+            }
+        self.totals = replace(self.totals, **{key: getattr(self.totals, key) + n for key, n in more.items()})
 
     def _run(self) -> None:
         while True:
@@ -183,19 +205,35 @@ class Engine:
                     break
             try:
                 self._scheduler.step()
-            except Exception as error:  # noqa: BLE001 - the requests have been told; the engine goes on
-                self._scheduler.fail_all(error)
-        self._scheduler.fail_all(EngineFailed("The engine was closed.", "Start the assistant again."))
+            except Exception as error:  # a mistake of ours: nothing is known of the state of anything
+                log.exception("The engine failed.")
+                self._end(error)
+                return
+        self._end(EngineFailed("The engine was closed.", "Start the assistant again."))
+
+    def _end(self, error: Exception) -> None:
+        """Takes no more jobs, and ends those that are here."""
+        with self._lock:
+            self._closed = True
+            self._scheduler.waiting.extend(job for job in self._inbox if isinstance(job, Request))
+            self._scheduler.readings.extend(job for job in self._inbox if isinstance(job, Reading))
+            self._inbox.clear()
+        self._scheduler.fail_all(error)
 
 
 class Generation:
     """One request's events: iterate for pieces, then Done. Abandoning it part-way stops the work."""
 
-    def __init__(self, engine: Engine, prompt: TokenPrompt, params: Params, cancel: threading.Event) -> None:
-        self._engine = engine
-        self._events: queue.SimpleQueue[Piece | Done | Exception] = queue.SimpleQueue()
+    def __init__(self, prompt: TokenPrompt, params: Params, cancel: threading.Event, count: Emit) -> None:
+        events: queue.SimpleQueue[Piece | Done | Exception] = queue.SimpleQueue()
+
+        def emit(event: Piece | Done | Exception) -> None:
+            count(event)  # here and not where it is read: an abandoned answer counts too
+            events.put(event)
+
+        self._events = events
         self._ended = False
-        self.request = Request(prompt, params, self._events.put, cancel)
+        self.request = Request(prompt, params, emit, cancel)
 
     def __iter__(self) -> Generation:
         return self
@@ -206,16 +244,7 @@ class Generation:
         event = self._events.get()
         self._ended = not isinstance(event, Piece)
         if isinstance(event, Exception):
-            self._engine.count_up(failed=1)
             raise EngineFailed(f"Generation failed: {event}", "Ask again; if it goes on, restart.") from event
-        if isinstance(event, Done):
-            self._engine.count_up(
-                requests=1,
-                cancelled=int(event.finish == "cancelled"),
-                prompt_tokens=event.prompt_tokens,
-                cached_tokens=event.cached_tokens,
-                completion_tokens=event.completion_tokens,
-            )
         return event
 
     def close(self) -> None:
@@ -224,3 +253,16 @@ class Generation:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _check(params: Params) -> None:
+    """Raises BadInput for values that no sampler has a meaning for."""
+    wrong = {
+        "max_tokens": params.max_tokens < 1,
+        "temperature": not 0 <= params.temperature <= 100,
+        "top_p": not 0 <= params.top_p <= 1,
+        "min_p": not 0 <= params.min_p <= 1,
+        "seed": not 0 <= params.seed < 2**32 - 1,  # the last one means "any" to llama.cpp
+    }
+    for name in (name for name, bad in wrong.items() if bad):
+        raise BadInput(f"{name} = {getattr(params, name)} is out of range.", "See /docs for the ranges.")

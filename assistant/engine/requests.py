@@ -152,7 +152,7 @@ class TextOut:
 
     def feed(self, raw: bytes, final: bool = False) -> tuple[str, bool]:
         """Text that can be shown, and whether a stop string was met."""
-        self._held += self._decode(raw, final)
+        self._held += self._decode(raw)  # at the end, half a character is dropped
         cut = min((at for word in self._stop if (at := self._held.find(word)) >= 0), default=-1)
         if cut >= 0:
             shown, self._held = self._held[:cut], ""

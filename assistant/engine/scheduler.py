@@ -48,9 +48,9 @@ class Scheduler:
             return False
         try:
             outputs = self._backend.decode([row for _, row in rows])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - those concerned are told; the others go on
             self._fail(error)
-            raise
+            return True
         for (slot, row), index in zip(rows, outputs, strict=True):
             slot.tokens.extend(row.tokens)
             if isinstance(slot.job, Reading) and not slot.pending:

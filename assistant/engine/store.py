@@ -83,22 +83,24 @@ class KVStore:
         path = self._path(name)
         try:
             raw = path.read_bytes()
+            data = raw[_HEAD:]
+            if raw[:_HEAD] != _head(data):
+                self._discard(path, len(raw))
+                return None
+            os.utime(path)  # the time of last use decides what goes first
         except FileNotFoundError:
             return None
         except OSError as error:
             self.trouble = f"{path}: {error.strerror}"
             return None
-        data = raw[_HEAD:]
-        if raw[:_HEAD] != _head(data):
-            self._discard(path, len(raw))
-            return None
-        os.utime(path)  # the time of last use decides what goes first
         return data
 
     def _write(self, name: str, data: bytes) -> None:
         path = self._path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_file():
+                self._discard(path, path.stat().st_size)
             self._make_room(len(data) + _HEAD)
             with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as draft:
                 try:

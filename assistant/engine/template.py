@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -30,8 +31,11 @@ class ChatTemplate:
     """Renders turns to segments. A model without a template gets ChatML."""
 
     def __init__(self, source: str | None) -> None:
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.globals["raise_exception"] = _raise
+        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
         try:
             self._template = environment.from_string(source or CHATML)
         except TemplateError as error:
@@ -41,15 +45,23 @@ class ChatTemplate:
         """The prompt up to where the assistant's answer begins.
 
         The template sees marks in place of contents; they are exchanged for the contents' segments afterwards.
+        Raises ModelDamaged when the template fails or leaves a turn out.
         """
         try:
             text = self._apply(turns)
         except TemplateError:
             turns = _without_system(turns)  # some templates (Gemma) refuse the system role
-            text = self._apply(turns)
+            try:
+                text = self._apply(turns)
+            except Exception as error:
+                raise _failed(error) from error
+        except Exception as error:  # a template is a program, and may fail in any way
+            raise _failed(error) from error
         segments: list[Segment] = []
         for number, turn in enumerate(turns):
-            before, _, text = text.partition(_MARK.format(number))
+            before, mark, text = text.partition(_MARK.format(number))
+            if not mark:
+                raise _failed(f"it leaves out turn {number + 1} of {len(turns)}")
             segments += [Segment(before, special=True), *turn.segments]
         return [segment for segment in [*segments, Segment(text, special=True)] if segment.text]
 
@@ -67,6 +79,12 @@ def _without_system(turns: Sequence[Turn]) -> list[Turn]:
     if not system or not rest:
         return list(turns)
     return [Turn(rest[0].role, (*system, Segment("\n\n"), *rest[0].segments)), *rest[1:]]
+
+
+def _failed(reason: object) -> ModelDamaged:
+    return ModelDamaged(
+        f"The model's chat template fails on this conversation: {reason}.", "Start a new chat, or use another model."
+    )
 
 
 def _raise(message: str) -> None:

@@ -87,7 +87,6 @@ class Totals:
     requests: int = 0
     failed: int = 0
     cancelled: int = 0
-    busy: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0

@@ -1,0 +1,29 @@
+"""The tables of the library. The full-text indexes beside them belong to `lexical`."""
+
+from __future__ import annotations
+
+VERSION = 1  # of the tables and the full-text indexes together
+
+SCHEMA = (
+    """CREATE TABLE collections (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, embedder TEXT NOT NULL,
+        chunks INTEGER NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 0,
+        unfinished INTEGER NOT NULL DEFAULT 0)""",
+    """CREATE TABLE documents (
+        id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections,
+        document_id TEXT NOT NULL, sha256 TEXT NOT NULL, revision TEXT NOT NULL, text TEXT NOT NULL,
+        characters INTEGER NOT NULL, title TEXT, publisher TEXT, author TEXT, date TEXT, pages TEXT NOT NULL,
+        ingested_at TEXT NOT NULL, UNIQUE (collection, document_id))""",
+    # A path is bytes: file names need not be valid in any encoding. `shown` is for people.
+    """CREATE TABLE sources (
+        id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections,
+        path BLOB NOT NULL, shown TEXT NOT NULL, file TEXT NOT NULL,
+        document INTEGER NOT NULL REFERENCES documents, UNIQUE (collection, path))""",
+    "CREATE INDEX sources_by_document ON sources (document)",
+    """CREATE TABLE chunks (
+        id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections,
+        document INTEGER NOT NULL REFERENCES documents, chunk_id TEXT NOT NULL,
+        text TEXT NOT NULL, "start" INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER,
+        UNIQUE (collection, chunk_id))""",
+    "CREATE INDEX chunks_by_document ON chunks (document)",
+)
