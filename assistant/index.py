@@ -11,6 +11,7 @@ import itertools
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 
 from assistant.errors import BadInput, EmbedderMismatch, StorageError
 from assistant.records import Chunk
-from assistant.shared_folder import AGAIN, SharedFolder, explained
+from assistant.shared_folder import AGAIN, RESERVE, SharedFolder, explained
 
 BATCH = 1000  # records a call to Chroma; its own limit is some thousands
 
@@ -229,7 +230,8 @@ def _readable(folder: Path) -> bool:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     if done.returncode:
-        _log.warning("The index in %s cannot be read: %s", folder, done.stderr.decode(errors="replace")[-2000:])
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        _log.warning("The index in %s cannot be read and will be made again: %s", folder, last[0])
     return done.returncode == 0
 
 
@@ -287,6 +289,7 @@ def _explained(folder: Path) -> Iterator[None]:
 
 
 def _trouble(folder: Path, error: BaseException) -> StorageError:
-    if "disk is full" in str(error):
+    # Chroma seldom says that a full disk was the cause.
+    if "disk is full" in str(error) or shutil.disk_usage(folder).free < RESERVE:
         return StorageError(f"The disk is full: cannot write {folder}.", AGAIN)
     return StorageError(f"The index in {folder} failed: {error}.", "Check the disk, then run it again.")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import real_model
 
 from assistant.embedder import WINDOW_TOKENS, Embedder
 from assistant.errors import ModelDamaged
-from tests.conftest import real_model
 
 
 def test_a_file_that_is_no_tokenizer(tmp_path: Path):

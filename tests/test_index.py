@@ -21,7 +21,6 @@ from assistant.errors import BadInput, EmbedderMismatch, StorageError
 from assistant.index import Index, check_name
 from assistant.records import Chunk
 
-REPO = Path(__file__).parent.parent
 WIDTH = 16
 
 
@@ -55,7 +54,7 @@ import json, os, sys
 import numpy as np
 from pathlib import Path
 from assistant.index import Index
-from tests.test_index import MODEL, chunk, vectors
+from test_index import MODEL, chunk, vectors
 opened = {}
 for line in sys.stdin:
     folder, code = json.loads(line)
@@ -69,8 +68,9 @@ class Elsewhere:
     """Another process, which keeps what it opened."""
 
     def __init__(self) -> None:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", LOOP], cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", LOOP], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def run(self, folder: Path, code: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fake_embedder import FakeEmbedder
 from filelock import FileLock
 
 from assistant import ingest as ingest_module
@@ -25,7 +26,6 @@ from assistant.errors import (
 )
 from assistant.ingest import Ingest
 from assistant.records import IngestReport, Progress
-from tests.fake_embedder import FakeEmbedder
 
 LONG = "\n\n".join(f"Paragraph {i} tells of harbour {i} and its {i} boats. " * 4 for i in range(120))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_embedder import FakeEmbedder
 
 from assistant import index as index_module
 from assistant import ingest_run
@@ -19,7 +20,6 @@ from assistant.index import Index
 from assistant.ingest import Ingest
 from assistant.library import Library
 from assistant.shared_folder import SharedFolder
-from tests.fake_embedder import FakeEmbedder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 
@@ -151,7 +151,7 @@ def state(ingest: Ingest, collection: str) -> dict[str, Any]:
 def forks() -> Any:
     """Starts processes from one that has everything imported and nothing opened."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.test_ingest_run"])
+    context.set_forkserver_preload([__name__])
     return context
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import REPO, real_model
+from fake_embedder import FakeEmbedder
 
 from assistant import retrieve
 from assistant.embedder import Embedder
@@ -12,8 +14,6 @@ from assistant.errors import EmbedderMismatch, EmptyCollection, StorageError, Un
 from assistant.ingest import Ingest
 from assistant.records import Hit
 from assistant.retrieve import Retriever, fuse
-from tests.conftest import REPO, real_model
-from tests.fake_embedder import FakeEmbedder
 
 TEXTS = {
     "ferry.txt": "The ferry to Skarv leaves at nine in the morning.",
