@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from functools import wraps
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,9 @@ def forks() -> Any:
     """Starts processes from one that has everything imported and nothing opened."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    with pytest.MonkeyPatch.context() as patch:  # the server does not inherit sys.path
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        forkserver.ensure_running()
     return context
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import REPO, real_model
@@ -128,6 +129,25 @@ def test_a_changed_document_is_found_in_its_old_state_or_its_new_one(ingest: Ing
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_change_in_the_middle_of_a_search_hides_nothing(
+    ingest: Ingest, retriever: Retriever, monkeypatch: pytest.MonkeyPatch
+):
+    """The nearest chunks are those of the old state, and do not count any more when the library is asked."""
+    search = ingest.index.search
+    versions = iter(["The ferry to Skarv leaves at ten."])
+
+    def search_then_change(*arguments: Any) -> dict[str, float]:
+        found = search(*arguments)
+        for text in versions:
+            ingest.add_bytes("ferry.txt", text.encode(), "default")
+        return found
+
+    monkeypatch.setattr(ingest.index, "search", search_then_change)
+    hits = retriever.search("default", ["When does the ferry to Skarv leave?"], 4)
+    assert hits[0].chunk.text == "The ferry to Skarv leaves at ten."
+    assert len(hits) == 4
 
 
 def test_changes_of_another_ingest_are_found(ingest: Ingest, retriever: Retriever, tmp_path: Path):
