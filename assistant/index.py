@@ -220,7 +220,7 @@ def probe(folder: str) -> None:
     client = _client(Path(folder), 0)
     for found in client.list_collections():
         handle = client.get_collection(found.name, embedding_function=None)
-        if count := handle.count():
+        if (count := handle.count()) and found.metadata:
             vector = np.ones((1, found.metadata["dimensions"]), np.float32)
             handle.query(query_embeddings=vector, n_results=min(count, BATCH), include=["distances"])
 
@@ -264,9 +264,9 @@ def _metadata(chunk: Chunk) -> dict[str, str | int]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _check_embedder(collection: str, made_with: Mapping[str, Any], embedder: Identity) -> None:
-    if made_with["embedder_sha256"] != embedder.sha256:
-        name, sha256 = made_with["embedder"], made_with["embedder_sha256"]
+def _check_embedder(collection: str, made_with: Mapping[str, Any] | None, embedder: Identity) -> None:
+    name, sha256 = ((made_with or {}).get(key, "unknown") for key in ("embedder", "embedder_sha256"))
+    if sha256 != embedder.sha256:
         raise EmbedderMismatch(
             f"The collection {collection} was made with the embedding model {name} ({sha256[:12]}), "
             f"but the settings name {embedder.name} ({embedder.sha256[:12]}).",

@@ -116,7 +116,7 @@ class Ingest:
         report = self._add(found, collection, folders if prune else [], progress, cancel)
         known = [path for folder in folders for path in self.library.paths_under(collection, folder)]
         if gone := sum(map(walk.is_gone, known)):
-            _log.warning("%d documents of these folders have no file any more; prune removes them.", gone)
+            _log.warning("Documents of these folders whose files are gone: %d. Pruning removes them.", gone)
         return report
 
     def watch(

@@ -16,6 +16,7 @@ from assistant.database import Database
 # A term in more than this share of the rows, or in more rows than this, tells little and costs the most: left out.
 COMMON_SHARE = 0.25
 COMMON_ROWS = 8000
+MOST_TERMS = 64  # of a long question, the rarest
 
 _UNSPACED = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -63,7 +64,8 @@ class Words:
         telling = [term for term, count in counts.items() if 0 < count <= most]
         # Where every term is common, all of them together still tell something.
         sought = telling or [term for term, count in counts.items() if count]
-        return self._ranked(" OR ".join(map(_quoted, sought)), n) if sought else {}
+        rarest = sorted(sought, key=counts.__getitem__)[:MOST_TERMS]
+        return self._ranked(" OR ".join(map(_quoted, rarest)), n) if rarest else {}
 
     def _count(self, term: str, most: int) -> int:
         """In how many rows a term is, counted up to `most`."""

@@ -5,10 +5,12 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import real_model
 from fake_embedder import FakeEmbedder
 from filelock import FileLock
 
@@ -26,6 +28,7 @@ from assistant.errors import (
 )
 from assistant.ingest import Ingest
 from assistant.records import IngestReport, Progress
+from assistant.settings import Settings
 
 LONG = "\n\n".join(f"Paragraph {i} tells of harbour {i} and its {i} boats. " * 4 for i in range(120))
 
@@ -186,8 +189,7 @@ def test_prune_removes_what_is_gone_from_these_folders_only(
     (other / "d.txt").unlink()
     report = ingest.add([folder], "default")
     assert outcomes(report) == {"b.md": "unchanged", "c.txt": "unchanged"}
-    assert "1 documents" in caplog.text
-    assert "prune" in caplog.text
+    assert "files are gone: 1" in caplog.text
     report = ingest.add([folder], "default", prune=True)
     assert outcomes(report)["a.txt"] == "removed"
     assert {info.file for info in ingest.documents("default")} == {"b.md", "c.txt", "d.txt", "e.txt"}
@@ -416,6 +418,17 @@ def test_listing_loads_neither_chroma_nor_the_model(tmp_path: Path, folder: Path
     assert again._index is None
     again.delete(again.documents("default")[0].id, "default")
     again.close()
+
+
+@pytest.mark.real
+def test_opened_from_settings(tmp_path: Path, folder: Path):
+    real_model("all-minilm-l6-v2")
+    with closing(Ingest.open(Settings(home=tmp_path / "home"))) as ingest:
+        assert set(outcomes(ingest.add([folder], "default")).values()) == {"added"}
+        [info] = ingest.collections()
+        assert info.embedder == "all-minilm-l6-v2"
+        assert ingest.embedder.dimensions == 384
+        assert_whole(ingest)
 
 
 # --- progress and stopping

@@ -82,6 +82,12 @@ def test_a_question_is_words_and_no_query_language(words: Words, question: str):
     assert 1 in found(words, question)
 
 
+def test_a_very_long_question(words: Words):
+    question = " ".join(f"word{i} the" for i in range(5000))
+    assert found(words, question + " herring") == [3]
+    assert found(words, "China " * 3000 + "创新" * 3000)[:2] == [4, 5]
+
+
 def test_pairs_of_characters_have_to_be_neighbours(words: Words):
     assert found(words, "气天") == []
     assert found(words, "很") == [6]
