@@ -44,8 +44,8 @@ class Line:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines of a JSONL file that are not blank. Raises UnreadableFile."""
-    text = _read(path)
+    """The lines of a JSONL file ("-" for stdin) that are not blank. Raises UnreadableFile."""
+    text = _read(Path("/dev/stdin") if str(path) == "-" else path)
     return [Line(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
@@ -57,12 +57,17 @@ def read_history(path: Path) -> list[Message]:
         raise BadInput(f"{path} is not a JSON list of {{role, content}}: {_first(error)}.", "Correct it.") from error
 
 
-def run(assistant: Assistant, lines: Sequence[Line], write: Write, progress: OnProgress) -> int:
-    """Answers each line in turn. Returns how many failed; a failed line is written as {"id", "error"}."""
+def run(
+    assistant: Assistant, lines: Sequence[Line], write: Write, progress: OnProgress, collection: str | None = None
+) -> int:
+    """Answers each line in turn, from `collection` where it names none.
+
+    Returns how many failed; a failed line is written as {"id", "error"}.
+    """
     failed = 0
     for done, line in enumerate(lines):
         progress(Progress("Answering", done, len(lines), "questions"))
-        result = _answer(assistant, line)
+        result = _answer(assistant, line, collection)
         failed += "error" in result
         write(result)
     progress(Progress("Answering", len(lines), len(lines), "questions"))
@@ -92,14 +97,16 @@ def writer(output: Path | None) -> Iterator[Write]:
             draft.replace(output)
 
 
-def _answer(assistant: Assistant, line: Line) -> dict[str, Any]:
+def _answer(assistant: Assistant, line: Line, collection: str | None) -> dict[str, Any]:
     try:
         question = Question.model_validate_json(line.text)
     except ValidationError as error:
         problem = BadInput(f"Line {line.number}: {_first(error)}.", 'A line is {"id", "question"}.')
         return {"id": _id_of(line), "error": error_json(problem)}
     try:
-        answer = assistant.answer(question.question, history=question.history, collection=question.collection)
+        answer = assistant.answer(
+            question.question, history=question.history, collection=question.collection or collection
+        )
     except AssistantError as error:
         return {"id": question.id, "error": error_json(error)}
     return {"id": question.id} | answer_json(answer)

@@ -21,13 +21,15 @@ ENOUGH = 0.5  # share of an answer sentence's weight that a span must carry to b
 _ALIKE = 0.9  # spans of other documents this close to the best one are cited beside it
 _MOST = 3  # citations of one sentence
 _NUMBER_WEIGHT = 3.0
+_RESTATED_WEIGHT = 0.3  # of the question's own terms: what an answer adds to them is what a source has to carry
 _QUESTION_WEIGHT = 0.25  # the question's terms only decide between spans that fit the answer equally well
 
 _TERM = re.compile(r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
 _STOP = frozenset(
     """a an and are as at be been by for from had has have he her his in into is it its of on or she than that the
-    their they this to was were which who whom will with according said says state states stated source sources
+    their they this to was were which who whom will with can could may might must shall should would according said
+    says state states stated source sources
     """.split()  # noqa: SIM905 - a list of fifty words in quotes is no better to read
 )
 
@@ -109,7 +111,8 @@ class Citer:
 
     def _weight(self, term: str) -> float:
         rarity = self._weights.get(term, self._weights[""])
-        return rarity * (_NUMBER_WEIGHT if term[0].isdigit() else 1.0)
+        restated = _RESTATED_WEIGHT if term in self._question else 1.0
+        return rarity * restated * (_NUMBER_WEIGHT if term[0].isdigit() else 1.0)
 
     def _citation(self, candidate: Candidate) -> Citation:
         chunk, span = candidate.hit.chunk, candidate.span
@@ -131,7 +134,7 @@ class Citer:
 
 
 def terms(text: str) -> frozenset[str]:
-    """The words that carry meaning, lower case and without plural or possessive; numbers; pairs of CJK characters."""
+    """The words that carry meaning, lower case and without common endings; numbers; pairs of CJK characters."""
     found = {_normal(match.group()) for match in _TERM.finditer(_CJK.sub(" ", text))}
     found |= {"".join(pair) for run in _CJK.findall(text) for pair in pairwise(run)}
     return frozenset(found - _STOP - {""})
@@ -141,7 +144,9 @@ def _normal(word: str) -> str:
     if word[0].isdigit():
         return re.sub("[,a-z]", "", word)  # 2,500 and 2500, 11th and 11 are the same
     word = re.sub(r"['’]s?$", "", word.lower())
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        word = word[:-1]
+    return re.sub(r"(?:ing|ed|e)$", "", word) if len(word) > 5 else word
 
 
 def _candidates(hit: Hit) -> Iterator[Candidate]:

@@ -9,6 +9,7 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +44,12 @@ Collection = Annotated[
 ]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        terminal.write(f"assistant {version('assistant')}\n")
+        raise typer.Exit
+
+
 def main() -> None:
     """Runs a command: errors become a message and an exit code."""
     terminal.use_utf8()
@@ -56,24 +63,26 @@ def main() -> None:
         os._exit(1)  # what is left in the buffer cannot be written either
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            terminal.say("Stopped. What was finished is kept; the same command goes on from there.")
+            terminal.say("Stopped. What was finished is kept.")
         raise
 
 
 @app.command()
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH...")],
+    paths: Annotated[list[str], typer.Argument(help="Files and folders.", metavar="PATH...")],
     collection: Collection = None,
     prune: Annotated[bool, typer.Option(help="Remove documents of these folders whose files are gone.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, and follow changes until Ctrl-C.")] = False,
     json: AsJson = False,
 ) -> None:
     """Read documents into a collection. Unchanged files cost nothing; a stopped run goes on where it was."""
+    if not all(path.strip() for path in paths):  # as a Path it would be the current folder
+        raise BadInput("A path is empty.", "Is a variable unset? Name `.` for the current folder.")
     settings = settings_room.load()
     name = collection or settings.collection
     with _ingest(settings) as library, terminal.progress() as progress:
         if watch:
-            terminal.say(f"Watching {', '.join(map(str, paths))}. Ctrl-C ends it.")
+            terminal.say(f"Watching {', '.join(paths)}. Ctrl-C ends it.")
             for report in library.watch(paths, name, progress=progress):
                 _print_report(report, json, lines=True)
             return
@@ -119,7 +128,7 @@ def documents_show(document_id: str, collection: Collection = None, json: AsJson
     if json:
         terminal.print_json(document_json(document))
     else:
-        sys.stdout.write(document.text)
+        terminal.write(document.text)
 
 
 @documents.command("delete")
@@ -168,16 +177,21 @@ def ask(
 
 @app.command("batch")
 def batch_command(
-    questions: Annotated[Path, typer.Argument(help="JSON lines of {id, question, history?, collection?}.")],
+    questions: Annotated[
+        Path, typer.Argument(help="JSON lines of {id, question, history?, collection?}; - is stdin.")
+    ],
     output: Annotated[Path | None, typer.Option(help="Write here instead of stdout.")] = None,
+    collection: Annotated[str | None, typer.Option("--collection", "-c", help="For lines that name none.")] = None,
     json: Annotated[bool, typer.Option("--json", help="As always: batch prints JSON lines.", hidden=True)] = True,  # noqa: ARG001
 ) -> None:
     """Answer a file of questions: a line in, a line out. A line that fails says why, and the run goes on."""
     from assistant import batch
 
     lines = batch.read_lines(questions)
+    if output and output.is_file() and questions.exists() and output.samefile(questions):
+        raise BadInput(f"--output {output} is the file of questions.", "Choose another, or it would be lost.")
     with batch.writer(output) as write, _assistant() as assistant, terminal.progress() as progress:
-        failed = batch.run(assistant, lines, write, progress)
+        failed = batch.run(assistant, lines, write, progress, collection)
     if failed:
         terminal.say(f"{failed} of {len(lines)} lines failed; their lines say why.")
     if lines and failed == len(lines):
@@ -203,8 +217,8 @@ def search(
         for number, hit in enumerate(hits, 1):
             chunk = hit.chunk
             head = ", ".join(part for part in (chunk.title, chunk.publisher, chunk.date) if part)
-            sys.stdout.write(f"{number}. {chunk.file} {chunk.start}-{chunk.end}  {hit.score:.3f}  {head}\n")
-            sys.stdout.write(f"{chunk.text.strip()}\n\n")
+            terminal.write(f"{number}. {chunk.file} {chunk.start}-{chunk.end}  {hit.score:.3f}  {head}\n")
+            terminal.write(f"{chunk.text.strip()}\n\n")
 
 
 @app.command()
@@ -222,6 +236,15 @@ def serve(port: Annotated[int | None, typer.Option(help="Port; server.port by de
     _serve(port, page=False, browser=False)
 
 
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print it.")
+    ] = False,
+) -> None:
+    """A private chat assistant over your own documents, wholly on your machine."""
+
+
 @app.command()
 def doctor(json: AsJson = False) -> None:
     """This machine, the models, the index, and each setting with where it came from."""
@@ -233,7 +256,7 @@ def doctor(json: AsJson = False) -> None:
     else:
         for section, facts in report.items():
             terminal.print_table((section.capitalize(), "", ""), list(room.rows(facts)))
-            sys.stdout.write("\n")
+            terminal.write("\n")
     if report["problems"]:
         raise typer.Exit(1)
 
@@ -285,15 +308,16 @@ def _assistant(settings: Settings | None = None) -> Iterator[Assistant]:
 def _print_stream(assistant: Assistant, question: str, turns: list[Message], collection: str | None) -> None:
     for event in assistant.stream(question, history=turns, collection=collection):
         if isinstance(event, Token):
-            sys.stdout.write(event.text)
-            sys.stdout.flush()
+            terminal.write(event.text)
         elif isinstance(event, Finished):
-            sys.stdout.write("\n\n")
+            terminal.write("\n\n")
+            if not event.answer.citations:
+                terminal.write("No passage of your documents carries this answer: take it with doubt.\n")
             for citation in event.answer.citations:
                 head = ", ".join(
                     part for part in (citation.title or citation.file, citation.publisher, citation.date) if part
                 )
-                sys.stdout.write(f"[{citation.n}] {head} ({citation.start}-{citation.end})\n    “{citation.quote}”\n")
+                terminal.write(f"[{citation.n}] {head} ({citation.start}-{citation.end})\n    “{citation.quote}”\n")
             if event.answer.dropped_turns:
                 terminal.say(f"The oldest {event.answer.dropped_turns} turns did not fit and were left out.")
 

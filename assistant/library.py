@@ -325,12 +325,14 @@ class Library:
         known = dict(rows)
         if collection not in known:
             names = ", ".join(known) or "none yet; `assistant ingest PATH` makes one"
-            raise UnknownCollection(f"There is no collection {collection!r}.", f"There are: {names}.")
+            raise UnknownCollection(
+                f"There is no collection {collection!r}.", f"There are: {names}. Choose with --collection NAME."
+            )
         return int(known[collection])
 
 
 def _unknown(document_id: str, collection: str) -> UnknownDocument:
     return UnknownDocument(
         f"There is no document {document_id!r} in the collection {collection}.",
-        "`assistant documents list` shows all.",
+        "`assistant documents list --collection NAME` shows all of a collection.",
     )

@@ -161,7 +161,7 @@ def load(**overrides: Any) -> Settings:
         raise BadSettings(f"{error}.", "A section is set key by key: ASSISTANT_RETRIEVE__K=6.") from error
     except ValidationError as error:
         lines = [_explain(dict(problem), overrides) for problem in error.errors()]
-        raise BadSettings("; ".join(lines) + ".", "`assistant doctor` lists every setting.") from error
+        raise BadSettings("; ".join(lines) + ".", "Correct it there.") from error
 
 
 def origins(settings: Settings, overrides: Mapping[str, Any] | None = None) -> list[Origin]:
@@ -234,5 +234,8 @@ def _explain(problem: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "value_error":  # of a check over several settings
         return str(problem["ctx"]["error"])
-    source = _sources(overrides).get(key, "default")
+    sources = _sources(overrides)
+    source = next((where for name, where in sources.items() if f"{name}.".startswith(f"{key}.")), "default")
+    if problem["type"] == "extra_forbidden":
+        return f"There is no setting {key} (= {problem['input']!r}, from {source})"
     return f"Setting {key} = {problem['input']!r} (from {source}): {problem['msg']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,18 +18,30 @@ from rich.table import Table
 from assistant import records
 from assistant.errors import AssistantError
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
     """A line for the person, on stderr."""
-    _err.print(escape(text), soft_wrap=True)
+    _err.print(escape(_tame(text)), soft_wrap=True)
 
 
 def complain(error: AssistantError) -> None:
-    _err.print(f"[bold red]Error:[/] {escape(error.message)}", soft_wrap=True)
+    _err.print(f"[bold red]Error:[/] {escape(_tame(error.message))}", soft_wrap=True)
     if error.hint:
-        _err.print(f"       {escape(error.hint)}", soft_wrap=True)
+        _err.print(f"       {escape(_tame(error.hint))}", soft_wrap=True)
+
+
+def write(text: str) -> None:
+    """Text of documents and answers on stdout: exactly as it is, but on a terminal without control characters."""
+    sys.stdout.write(_tame(text) if sys.stdout.isatty() else text)
+    sys.stdout.flush()
+
+
+def _tame(text: str) -> str:
+    """Control and direction characters replaced: a document must not move the cursor or turn text around."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def use_utf8() -> None:
@@ -47,10 +60,10 @@ def print_json(value: Any, indent: int | None = 2) -> None:
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on stdout; values wrap rather than being cut."""
     table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=number == 0)  # the first names the row: it is copied
     for row in rows:
-        table.add_row(*(escape("" if value is None else str(value)) for value in row))
+        table.add_row(*(escape("" if value is None else _tame(str(value))) for value in row))
     Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 

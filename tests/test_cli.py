@@ -73,10 +73,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> o
         (["ask", "Why?", "--history", "missing.json"], "missing.json"),
         (["ask", "caf\udce9"], "not Unicode"),
         (["documents", "--collection", "other", "list"], "behind it"),
+        (["ingest", ""], "path is empty"),
+        (["batch", "same.jsonl", "--output", "same.jsonl"], "would be lost"),
         (["models", "--json", "list"], "Put it behind"),
     ],
 )
 def test_bad_usage_is_named_and_exits_with_2(home: Path, run, args: list[str], named: str) -> None:
+    (home / "same.jsonl").write_text("{}\n")
     ran = run(*args)
     assert ran.code == 2, ran.err
     assert named in ran.err

@@ -84,6 +84,15 @@ def test_the_name_of_the_publisher_alone_carries_nothing() -> None:
     assert draft.citations == ()
 
 
+def test_what_only_restates_the_question_weighs_little() -> None:
+    source = "Chop the onions. Simmer for 55 minutes. Serve with 20 slices of bread after 30 minutes."
+    question = "How long do I simmer the soup?"
+    draft, _, _ = write(["The soup should be simmered for 55 minutes."], [hit(source)], question)
+    assert [c.quote for c in draft.citations] == ["Simmer for 55 minutes."]
+    draft, _, _ = write(["The soup should be simmered for 90 minutes."], [hit(source)], question)
+    assert draft.citations == ()
+
+
 def test_an_answer_that_is_one_marker_and_an_empty_one() -> None:
     for text in ("[1]", "", "  \n"):
         draft, shown, sentences = write([text], [hit(TEXT)])
