@@ -332,6 +332,9 @@ def _print_report(report: IngestReport, json: bool, lines: bool = False) -> None
     counts = {
         name: sum(file.outcome == name for file in report.files) for name in sorted({f.outcome for f in report.files})
     }
+    if report.passed_over:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(report.passed_over.items()))
+        terminal.say(f"passed over, of kinds that are not read: {kinds}")
     summary = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing to do"
     terminal.say(
         f"Collection {report.collection}: {summary}." + (" Stopped before the end." if report.stopped else "")

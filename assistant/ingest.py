@@ -116,7 +116,7 @@ class Ingest:
         report = self._add(found, collection, folders if prune else [], progress, cancel)
         known = [path for folder in folders for path in self.library.paths_under(collection, folder)]
         if gone := sum(map(walk.is_gone, known)):
-            _log.warning("Documents of these folders whose files are gone: %d. Pruning removes them.", gone)
+            _log.warning("Documents of these folders whose files are gone: %d. `--prune` removes them.", gone)
         return report
 
     def watch(
@@ -249,7 +249,7 @@ class Ingest:
             except Stopped:
                 stopped = True
             run.finish()
-        return IngestReport(collection, tuple(outcomes), stopped)
+        return IngestReport(collection, tuple(outcomes), stopped, found.passed_over)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

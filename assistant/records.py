@@ -211,6 +211,7 @@ class IngestReport:
     collection: str
     files: tuple[FileOutcome, ...] = field(default=())
     stopped: bool = False  # True when the user stopped it; what was done until then is kept
+    passed_over: dict[str, int] = field(default_factory=dict)  # files of kinds that are not read, by suffix
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ class Found:
 
     files: tuple[str, ...]
     unreadable: tuple[tuple[str, str], ...]  # what could not be looked at on the way, and why
+    passed_over: dict[str, int]  # how many files of each other kind lay in the folders, by suffix
 
 
 def split(paths: Iterable[Path | str]) -> tuple[list[str], list[str]]:
@@ -52,14 +54,16 @@ def find(
     """
     found = set(files)
     unreadable: list[tuple[str, str]] = []
+    others: Counter[str] = Counter()
     for folder in folders:
-        inside, closed = _inside(folder, suffixes)
+        inside, closed, passed_over = _inside(folder, suffixes)
         unreadable += closed
+        others += passed_over
         found |= inside
         if not inside and not empty_ok(folder):
             kinds = ", ".join(sorted(suffixes))
             raise BadInput(f"There is no file to read in {folder}.", f"What is read: {kinds}; hidden files are not.")
-    return Found(tuple(sorted(found, key=os.fsencode)), tuple(unreadable))
+    return Found(tuple(sorted(found, key=os.fsencode)), tuple(unreadable), dict(others))
 
 
 def is_gone(path: str) -> bool:
@@ -72,9 +76,10 @@ def is_gone(path: str) -> bool:
         return False
 
 
-def _inside(folder: str, suffixes: Collection[str]) -> tuple[set[str], list[tuple[str, str]]]:
-    """The files below a folder, and what cannot be looked at on the way."""
+def _inside(folder: str, suffixes: Collection[str]) -> tuple[set[str], list[tuple[str, str]], Counter[str]]:
+    """The files below a folder, what cannot be looked at on the way, and how many are of another kind."""
     files: set[str] = set()
+    others: Counter[str] = Counter()
     unreadable: list[tuple[str, str]] = []
     entered: set[tuple[int, int]] = set()
     waiting = [Path(folder)]
@@ -103,7 +108,9 @@ def _inside(folder: str, suffixes: Collection[str]) -> tuple[set[str], list[tupl
                 waiting.append(path)
             elif wanted and stat.S_ISREG(mode):
                 files.add(str(path))
-    return files, unreadable
+            elif stat.S_ISREG(mode):
+                others[path.suffix.lower() or "without a suffix"] += 1
+    return files, unreadable, others
 
 
 def _reason(error: OSError) -> str:

@@ -200,7 +200,9 @@ def test_a_folder_with_nothing_to_read_and_a_binary_named_txt(home: Path, run) -
     (home / "empty").mkdir()
     assert "empty" in run("ingest", "empty").err
     (home / "docs/picture.txt").write_bytes(bytes(range(256)) * 20)
+    (home / "docs/scan.pdf").write_bytes(b"%PDF-1.7")
     ran = run("ingest", "docs")
+    assert "1 .pdf" in ran.err
     assert ran.code == 1
     assert "picture.txt" in ran.err
     assert len(json.loads(run("documents", "--json").out)) == 1

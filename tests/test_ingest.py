@@ -386,7 +386,7 @@ def test_unknown_collections_and_documents(ingest: Ingest, folder: Path):
     ingest.add([folder], "default")
     with pytest.raises(UnknownCollection) as caught:
         ingest.document("0" * 16, "other")
-    assert caught.value.hint == "There are: default."
+    assert caught.value.hint == "There are: default. Choose with --collection NAME."
     with pytest.raises(UnknownDocument, match="'0000000000000000'") as missing:
         ingest.document("0" * 16, "default")
     assert "documents list" in missing.value.hint

@@ -148,7 +148,7 @@ def test_a_path_of_any_bytes(library: Library):
 def test_unknown_collections(library: Library):
     with pytest.raises(UnknownCollection, match="no collection 'other'") as caught:
         library.documents("other")
-    assert caught.value.hint == "There are: default."
+    assert caught.value.hint == "There are: default. Choose with --collection NAME."
     for ask in (library.chunk_ids, library.generation, library.finish):
         with pytest.raises(UnknownCollection):
             ask("other")
