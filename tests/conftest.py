@@ -13,6 +13,13 @@ from assistant.errors import AssistantError
 from assistant.settings import Settings
 
 REPO = Path(__file__).parent.parent
+SLOW = {"test_index", "test_ingest_run", "test_models", "test_private"}  # they start and kill processes, fill disks
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="session")
