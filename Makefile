@@ -30,7 +30,8 @@ check: ## format, lint, types and the rules of the rooms
 	.venv/bin/mypy
 	.venv/bin/pytest -q tests/test_rooms.py
 
-bench: setup ## measure speed
+bench: ## measure speed
+	@bash setup.sh bench
 	@exec .venv/bin/assistant bench
 
 eval: setup ## measure answers
@@ -40,6 +41,7 @@ lock: ## exact versions again, after a change of pyproject.toml
 	@bash setup.sh dev
 	$(COMPILE) pyproject.toml --output-file requirements/lock.txt
 	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
+	$(COMPILE) --group bench --no-annotate --output-file requirements/bench.txt
 	echo uv | $(COMPILE) - --no-annotate --output-file requirements/uv.txt
 	printf '%s\n' cmake editables hatchling ninja 'scikit-build-core[pyproject]' | \
 		$(COMPILE) - --no-annotate --output-file requirements/build.txt

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # From a fresh clone to what a make target needs. A second run takes seconds; a run after a failure goes on from there.
 #
-#   setup.sh run    packages, models, index of seeds/     (make setup, make chat, make bench, make eval)
+#   setup.sh run    packages, models, index of seeds/, tuning  (make setup, make chat, make eval)
+#   setup.sh bench  run, and the server that the benchmark compares with  (make bench)
 #   setup.sh dev    packages and the tools of the checks  (make check, make lock)
 #   setup.sh test   dev, the models and the browser that the tests use  (make test)
 #
@@ -12,10 +13,12 @@ cd "$(dirname "$0")"
 
 GOAL=${1:-run}
 case $GOAL in
-run | test) STEPS=5 ;;
+run) STEPS=6 ;;
+bench) STEPS=7 ;;
+test) STEPS=5 ;;
 dev) STEPS=3 ;;
 *)
-    echo "usage: setup.sh run|dev|test" >&2
+    echo "usage: setup.sh run|bench|dev|test" >&2
     exit 2
     ;;
 esac
@@ -145,16 +148,20 @@ choose_gpu() {
 }
 
 fingerprint() { # of everything an installation depends on
-    cat "$1" requirements/build.txt requirements/llama-cpp.cmake pyproject.toml - <<EOF | "$PYTHON" -c \
+    cat "$1" requirements/build.txt requirements/llama-cpp.cmake requirements/tile_config.h pyproject.toml - <<EOF | "$PYTHON" -c \
         'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
 $PWD $GPU ${CMAKE_ARGS:-} $(.venv/bin/python --version)
 EOF
 }
 
+cmake_files() { # a number for what is in them
+    cat requirements/llama-cpp.cmake requirements/tile_config.h | cksum | cut -d ' ' -f 1
+}
+
 build_settings() { # as settings rather than environment: uv then keeps one built wheel for each choice
-    local define
-    for define in GGML_NATIVE=ON LLAVA_BUILD=OFF LLAMA_BUILD_TOOLS=OFF LLAMA_BUILD_EXAMPLES=OFF LLAMA_BUILD_TESTS=OFF \
-        LLAMA_BUILD_SERVER=OFF $GPU_DEFINES; do
+    local define # ASSISTANT_BUILD stands for our CMake files, which uv does not look into
+    for define in ASSISTANT_BUILD="$(cmake_files)" GGML_NATIVE=ON LLAVA_BUILD=OFF LLAMA_BUILD_TOOLS=OFF \
+        LLAMA_BUILD_EXAMPLES=OFF LLAMA_BUILD_TESTS=OFF LLAMA_BUILD_SERVER=OFF $GPU_DEFINES; do
         printf '%s\n' --config-settings-package "llama-cpp-python:cmake.define.$define"
     done
     if [ -n "${CMAKE_ARGS:-}" ]; then
@@ -194,15 +201,14 @@ explain_failure() { # of uv, from its log
 }
 
 install_packages() { # requirements file
-    local cores free settings=() before
+    local cores free settings=() build
     free=$(df -Pk . | awk 'NR == 2 { print $4 }')
     [ "$free" -ge $PACKAGES_KB ] ||
         fail "the packages need $((PACKAGES_KB / 1000)) MB; $PWD has $((free / 1000)) MB free." "Free some space."
     rm -f .venv/.ready .venv/.ready-dev
-    before=$(cat .venv/.gpu 2>/dev/null || echo "$GPU")
-    if [ "$before" != "$GPU" ]; then
-        note "llama.cpp was compiled for $before; now for $GPU"
-        .venv/bin/uv pip uninstall --quiet llama-cpp-python
+    build="$GPU $(cmake_files) ${CMAKE_ARGS:-}"
+    if [ "$(cat .venv/.build 2>/dev/null || true)" != "$build" ]; then # uv would keep what is installed
+        .venv/bin/uv pip uninstall --quiet llama-cpp-python 2>/dev/null || true
     fi
     cores=$(.venv/bin/python -c 'import os; print(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())')
     note "llama.cpp is compiled for this machine ($GPU), about $((4 / cores + 1)) min on $cores cores;"
@@ -219,11 +225,12 @@ install_packages() { # requirements file
     trap - EXIT
     [ -t 1 ] && printf '\r%80s\r' ''
     echo "$GPU" >.venv/.gpu
+    echo "$build" >.venv/.build
 }
 
 packages() {
     local file=requirements/lock.txt mark=.venv/.ready
-    if [ "$GOAL" != run ] || [ -e .venv/.ready-dev ]; then
+    if [ "$GOAL" = dev ] || [ "$GOAL" = test ] || [ -e .venv/.ready-dev ]; then
         file=requirements/dev.txt mark=.venv/.ready-dev
     fi
     local now
@@ -237,7 +244,7 @@ packages() {
     echo "$now" >$mark
 }
 
-# --- 4 and 5: models, index, browser ---------------------------------------------------------------------------------
+# --- 4 to 6: models, index, tuning, browser --------------------------------------------------------------------------
 
 browser() {
     local name
@@ -259,6 +266,18 @@ browser() {
     fi
 }
 
+bench_peer() { # without it the benchmark goes on, and says what it lacks
+    local wanted
+    wanted=$(sed -n 's/^xllamacpp==\([0-9.]*\).*/\1/p' requirements/bench.txt)
+    if [ "$(.venv/bin/uv pip show xllamacpp 2>/dev/null | sed -n 's/^Version: //p')" = "$wanted" ]; then
+        note "xllamacpp $wanted is here"
+    elif .venv/bin/uv pip install --quiet --require-hashes -r requirements/bench.txt 2>.venv/bench.log; then
+        note "installed xllamacpp $wanted, for the benchmark alone"
+    else
+        note "xllamacpp could not be installed (.venv/bench.log); the benchmark goes on without it"
+    fi
+}
+
 step "Tools of this machine"
 find_python
 check_port
@@ -274,11 +293,17 @@ choose_gpu
 packages
 [ "$GOAL" = dev ] && exit 0
 
-if [ "$GOAL" = run ]; then
+if [ "$GOAL" != test ]; then
     step "Models: 1.2 GB on the first run, checked by hash"
     .venv/bin/assistant models pull
     step "Index of seeds/, the example documents"
     .venv/bin/assistant ingest seeds
+    step "Engine settings for this machine, measured on the first run, about a minute"
+    .venv/bin/assistant doctor --tune >/dev/null || note "that failed; the default settings are used"
+    if [ "$GOAL" = bench ]; then
+        step "llama.cpp's server, to compare with"
+        bench_peer
+    fi
 else
     step "Models for the tests: 1.3 GB on the first run, checked by hash"
     .venv/bin/assistant models pull qwen2.5-coder-1.5b smollm2-135m all-minilm-l6-v2

@@ -6,22 +6,16 @@ something up are plain functions, which FastAPI runs in threads of its own.
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 from uuid import uuid4
 
-import uvicorn
 from fastapi import FastAPI, File, Form, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
@@ -31,7 +25,7 @@ from starlette.routing import Match, Route
 
 from assistant import sse
 from assistant.bridge import iterate
-from assistant.errors import AssistantError, BadInput, Busy, EngineFailed
+from assistant.errors import AssistantError, Busy, EngineFailed
 from assistant.guard import Guard
 from assistant.metrics import Meter, Metrics
 from assistant.openai_errors import (
@@ -53,21 +47,15 @@ from assistant.openai_wire import (
     embeddings,
     model_list,
 )
-from assistant.records import (
-    CollectionInfo,
-    Document,
-    DocumentInfo,
-    Finished,
-)
+from assistant.reader import Reader
+from assistant.records import CollectionInfo, Document, DocumentInfo, Finished
 from assistant.wire import error_json, hit_json
 
 if TYPE_CHECKING:
     from assistant.chain import Assistant
 
-SHUTDOWN_S = 3  # how long answers may go on after the server was told to stop
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 Collection = Annotated[str | None, Query(description="Default: the setting `collection`")]
 
@@ -98,8 +86,12 @@ class UploadReport(BaseModel):
     files: list[Upload]
 
 
-def create_app(assistant: Assistant) -> FastAPI:
-    """The API over an open assistant, which stays the caller's to close. A page may be mounted onto it at "/"."""
+def create_app(assistant: Assistant, reader: Reader | None = None) -> FastAPI:
+    """The API over an open assistant, which stays the caller's to close. A page may be mounted onto it at "/".
+
+    `reader` is told of documents that were added; it is the caller's to start and to close.
+    """
+    reader = reader or Reader(assistant)
     server = assistant.settings.server
     app = FastAPI(
         title="Assistant",
@@ -110,7 +102,7 @@ def create_app(assistant: Assistant) -> FastAPI:
         responses={"4XX": {"model": ErrorReply}, "5XX": {"model": ErrorReply}},
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    metrics = Metrics(assistant.stats)
+    metrics = Metrics(assistant.stats, reader.stats)
     app.add_middleware(
         Guard,
         host=server.host,
@@ -122,42 +114,9 @@ def create_app(assistant: Assistant) -> FastAPI:
     _add_chat(app, assistant, metrics)
     _add_models(app, assistant)
     _add_search(app, assistant)
-    _add_documents(app, assistant)
-    _add_system(app, assistant, metrics)
+    _add_documents(app, assistant, reader)
+    _add_system(app, assistant, metrics, reader)
     return app
-
-
-def check_port(host: str, port: int) -> None:
-    """Raises BadInput when nothing can listen there: port taken, no such address, no permission."""
-    _bind(host, port).close()
-
-
-def serve(app: FastAPI, host: str, port: int, on_listen: Callable[[str, int], None] | None = None) -> None:
-    """Serves until Ctrl-C or SIGTERM, then lets answers end within SHUTDOWN_S seconds.
-
-    `on_listen` gets the address and the true port (for port 0) once connections are taken. `host` should be
-    `settings.server.host`, by which the app decides which Host headers it accepts. Raises BadInput as `check_port`.
-    """
-    listener = _bind(host, port)
-    config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_S)
-    with listener, _sigterm_as_ctrl_c():
-        if on_listen is not None:
-            on_listen(*listener.getsockname()[:2])
-        try:
-            _Server(config, getattr(app.state, "before_stop", lambda: None)).run(sockets=[listener])
-        except KeyboardInterrupt:  # uvicorn has shut down already and passes the signal on
-            log.info("stopped by a signal")
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, before_stop: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._before_stop = before_stop
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Lets a mounted page end the connections of its open tabs first: they never end by themselves."""
-        self._before_stop()
-        await super().shutdown(sockets)
 
 
 def _add_chat(app: FastAPI, assistant: Assistant, metrics: Metrics) -> None:
@@ -169,7 +128,8 @@ def _add_chat(app: FastAPI, assistant: Assistant, metrics: Metrics) -> None:
     async def chat_completions(body: ChatRequest, request: Request) -> Response:
         """Answers the last user message from the documents."""
         task = chat_task(body, assistant.model_name)
-        reply = Reply(f"chatcmpl-{uuid4().hex}", int(time.time()), assistant.model_name)
+        markers = task.sampling.json_schema is None
+        reply = Reply(f"chatcmpl-{uuid4().hex}", int(time.time()), assistant.model_name, markers)
         cancel = threading.Event()
         ask = partial(
             assistant.stream,
@@ -225,17 +185,21 @@ def _add_search(app: FastAPI, assistant: Assistant) -> None:
         return Listing(data=assistant.ingest.collections())
 
 
-def _add_documents(app: FastAPI, assistant: Assistant) -> None:
+def _add_documents(app: FastAPI, assistant: Assistant, reader: Reader) -> None:
     ingest, default = assistant.ingest, assistant.settings.collection
 
     @app.post("/v1/documents", tags=["documents"], response_model=UploadReport)
     def upload_documents(
         files: Annotated[list[UploadFile], File(description="One or more files")],
         collection: Annotated[str | None, Form(description="Made where it does not exist")] = None,
+        in_query: Annotated[
+            str | None, Query(alias="collection", description="The same, where the form does not name it")
+        ] = None,
     ) -> UploadReport | JSONResponse:
         """Adds files. Each has its own outcome; only when every one failed is the whole an error, the first one's."""
-        report, errors = _add_files(assistant, files, collection or default)
+        report, errors = _add_files(assistant, files, collection or in_query or default)
         if len(errors) < len(files):
+            reader.wake(report.collection)
             return report
         return _error_response(errors[0], **report.model_dump())
 
@@ -271,12 +235,14 @@ def _add_files(
     return UploadReport(collection=collection, files=uploads), errors
 
 
-def _add_system(app: FastAPI, assistant: Assistant, metrics: Metrics) -> None:
+def _add_system(app: FastAPI, assistant: Assistant, metrics: Metrics, reader: Reader) -> None:
     page = Path(__file__).with_name("api_docs.html").read_text("utf-8")
 
     @app.get("/health", tags=["system"])
-    def health() -> dict[str, str]:
-        return {"status": "ok", "model": assistant.model_name}
+    def health() -> dict[str, Any]:
+        """`reading` says how far the reading ahead of a collection's chunks is; null where nothing is read."""
+        reading = reader.state
+        return {"status": "ok", "model": assistant.model_name, "reading": asdict(reading) if reading else None}
 
     @app.get("/metrics", tags=["system"])
     def prometheus() -> Response:
@@ -324,36 +290,3 @@ def _add_errors(app: FastAPI) -> None:
 def _error_response(error: AssistantError, **more: Any) -> JSONResponse:
     headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Busy) else None
     return JSONResponse(assistant_error_body(error) | more, error.http_status, headers)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket. IPv4 where a name has both, since browsers try both."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise BadInput(f"Cannot listen on {host}: {error.strerror}.", "Correct server.host.") from error
-    try:
-        if os.name == "posix":  # on Windows it would let two servers share the port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        hint = "Stop what listens there, or choose another port with --port (for make: PORT=...)."
-        raise BadInput(f"Cannot listen on {host}, port {port}: {error.strerror}.", hint) from error
-    return listener
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Inside, SIGTERM ends the server as Ctrl-C does, so that the caller still closes what it opened."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -14,13 +14,14 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
 from numpy.typing import NDArray
 
-from assistant import models
 from assistant.cite import Citer
-from assistant.draft import Draft
-from assistant.engine import Engine, EngineConfig, Params
-from assistant.errors import BadInput, EmptyQuestion, EngineFailed
+from assistant.draft import Draft, VerbatimDraft
+from assistant.engine import Engine, Params
+from assistant.errors import EngineFailed
 from assistant.ingest import Ingest
+from assistant.opening import Loading
 from assistant.prompt import Prompt, Prompts
+from assistant.question import checked, unicode
 from assistant.records import (
     Answer,
     Event,
@@ -34,7 +35,7 @@ from assistant.records import (
     Timings,
 )
 from assistant.retrieve import Retriever
-from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_message, to_messages, to_turns
+from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_message, to_messages, to_turns, with_grammar
 from assistant.settings import Settings
 
 Context = Runnable[dict[str, Any], dict[str, Any]]  # {"question", "history", "collection"} gain "documents", "prompt"
@@ -58,6 +59,7 @@ class Assistant:
                 max_tokens=settings.answer.max_tokens,
                 temperature=settings.answer.temperature,
                 seed=settings.answer.seed,
+                timeout_s=settings.answer.timeout_s or None,
             ),
         )
         retrieve = RunnableLambda(self._retrieve)
@@ -67,16 +69,15 @@ class Assistant:
         )
 
     @classmethod
-    def open(cls, settings: Settings) -> Assistant:
-        """Loads models and index. Raises ModelMissing, ModelDamaged, EmbedderMismatch, StorageError, EngineFailed."""
-        llm = models.resolve(settings.models.llm, settings.models.folder, "llm")
-        with ExitStack() as opened:  # closes what is open already when a later part fails
+    def open(cls, settings: Settings, loading: Loading | None = None) -> Assistant:
+        """Loads models and index. `loading` is the language model, where somebody has begun to load it.
+
+        Raises ModelMissing, ModelDamaged, EmbedderMismatch, StorageError, EngineFailed.
+        """
+        with ExitStack() as opened:  # closes what is open already when another part fails
+            loading = opened.enter_context(closing(loading or Loading.start(settings)))
             ingest = opened.enter_context(closing(Ingest.open(settings)))
-            sources = retriever(ingest)
-            engine = opened.enter_context(
-                closing(Engine.open(llm.paths["model"], _engine_config(settings, llm.sha256)))
-            )
-            assistant = cls(settings, ingest, sources, engine, llm.name)
+            assistant = cls(settings, ingest, retriever(ingest), loading.engine.result(), loading.name)
             opened.pop_all()
         return assistant
 
@@ -92,15 +93,16 @@ class Assistant:
         """Events of one answer: Retrieved, then Token and SentenceChecked as they come, then Finished.
 
         Setting `cancel`, or closing the iterator, stops it. Before the first event it raises EmptyQuestion,
-        QuestionTooLong, UnknownCollection, EmptyCollection or Busy; later EngineFailed, and Busy where others came
-        between.
+        QuestionTooLong, UnknownCollection, EmptyCollection, BadFormat or Busy; later EngineFailed, BadFormat for a
+        grammar, and Busy where others came between. Where `sampling` gives the text a form it stays without markers.
         """
         started = time.monotonic()
+        sampling = with_grammar(sampling or Sampling())
         self._engine.check_busy()
         prompt: Prompt = self._context.invoke(self._asked(question, history, collection))["prompt"]
         retrieve_s = time.monotonic() - started
         yield Retrieved(prompt.hits, prompt.dropped_turns)
-        draft = Draft(Citer(question, prompt.hits))
+        draft = (VerbatimDraft if sampling.grammar else Draft)(Citer(question, prompt.hits))
         done: dict[str, Any] = {}
         for chunk in self._model.stream(to_messages(prompt.messages), cancel=cancel, sampling=sampling):
             yield from draft.feed(chunk.text)
@@ -131,7 +133,7 @@ class Assistant:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings, [n, dimensions], of length 1."""
-        return self.ingest.embedder.embed([_unicode(text, "text") for text in texts])
+        return self.ingest.embedder.embed([unicode(text, "text") for text in texts])
 
     def read_ahead(
         self, collection: str | None = None, progress: OnProgress | None = None, cancel: threading.Event | None = None
@@ -192,7 +194,7 @@ class Assistant:
     def _asked(self, question: str, history: Sequence[Message], collection: str | None) -> dict[str, Any]:
         return {
             "question": checked(question),
-            "history": [Message(turn.role, _unicode(turn.content, "history")) for turn in history],
+            "history": [Message(turn.role, unicode(turn.content, "history")) for turn in history],
             "collection": collection or self.settings.collection,
         }
 
@@ -242,45 +244,10 @@ def search(
     return source.search(collection or settings.collection, [checked(query)], k or settings.retrieve.k)
 
 
-def checked(question: str) -> str:
-    """The question without outer white space. Raises EmptyQuestion, and BadInput where it is not Unicode text."""
-    question = _unicode(question, "question").strip()
-    if not question:
-        raise EmptyQuestion("The question is empty.", "Type a question.")
-    return question
-
-
-def _unicode(text: str, what: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise BadInput(f"The {what} is not Unicode text (character {error.start}).", "Send it as UTF-8.") from error
-    return text
-
-
 def _in_context(question: str, history: Sequence[Message]) -> list[str]:
     """The question together with the one before it: "And in 2019?" alone finds nothing."""
     asked_before = [turn.content for turn in history if turn.role == "user"]
     return [f"{asked_before[-1]} {question}"] if asked_before else []
-
-
-def _engine_config(settings: Settings, model_id: str) -> EngineConfig:
-    engine = settings.engine
-    return EngineConfig(
-        context_tokens=engine.context_tokens,
-        max_sequences=engine.max_sequences,
-        queue=engine.queue,
-        threads=engine.threads,
-        batch_tokens=engine.batch_tokens,
-        repack_weights=engine.repack_weights,
-        gpu_layers=engine.gpu_layers,
-        reuse=engine.reuse,
-        model_id=model_id,
-        store=settings.home / "kv",
-        store_disk_bytes=engine.cache_disk_mb << 20,
-        store_memory_bytes=engine.cache_memory_mb << 20,
-        prefix_memory_bytes=engine.cache_memory_mb << 20,
-    )
 
 
 def _timings(engine: dict[str, Any], retrieve_s: float, total_s: float) -> Timings:

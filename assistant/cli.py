@@ -7,7 +7,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant import cli_models, terminal
+from assistant import cli_bench, cli_doctor, cli_models, terminal
 from assistant import settings as settings_room
 from assistant.errors import AssistantError, BadInput, StorageError
+from assistant.question import checked
 from assistant.records import Finished, IngestReport, Message, Token
 from assistant.settings import Settings
 from assistant.wire import answer_json, document_json, hit_json
@@ -35,6 +36,8 @@ app = typer.Typer(
 documents = typer.Typer(help="List, show and delete documents.", invoke_without_command=True)
 app.add_typer(documents, name="documents")
 app.add_typer(cli_models.commands, name="models")
+app.command("bench")(cli_bench.bench)
+app.command("doctor")(cli_doctor.doctor)
 
 INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
 
@@ -163,9 +166,9 @@ def ask(
     json: AsJson = False,
 ) -> None:
     """Answer one question, with its sources."""
-    from assistant import batch, chain
+    from assistant import batch
 
-    chain.checked(question)  # before a model is loaded for nothing
+    checked(question)  # before a model is loaded for nothing
     turns = batch.read_history(history) if history else []
     with _assistant() as assistant:
         if json:
@@ -245,38 +248,24 @@ def options(
     """A private chat assistant over your own documents, wholly on your machine."""
 
 
-@app.command()
-def doctor(json: AsJson = False) -> None:
-    """This machine, the models, the index, and each setting with where it came from."""
-    from assistant import doctor as room
-
-    report = room.examine(settings_room.load())
-    if json:
-        terminal.print_json(report)
-    else:
-        for section, facts in report.items():
-            terminal.print_table((section.capitalize(), "", ""), list(room.rows(facts)))
-            terminal.write("\n")
-    if report["problems"]:
-        raise typer.Exit(1)
-
-
 def _serve(port: int | None, page: bool, browser: bool) -> None:
-    from assistant import api
+    from assistant import api, listen
+    from assistant.reader import Reader
 
     settings = settings_room.load(**({"server": {"port": port}} if port is not None else {}))
     host, number = settings.server.host, settings.server.port
-    api.check_port(host, number)
+    listen.check_port(host, number)
     if host not in ("127.0.0.1", "localhost", "::1") and not settings.server.api_key.get_secret_value():
         terminal.say(f"Warning: {host} can be reached from other machines and no server.api_key is set.")
     terminal.say("Loading the model ...")
-    with _assistant(settings) as assistant:
-        web = api.create_app(assistant)
+    with _assistant(settings) as assistant, closing(Reader(assistant)) as reader:
+        web = api.create_app(assistant, reader)
         if page:
             from assistant import web as room
 
-            room.mount(web, assistant)
-        api.serve(web, host, number, on_listen=lambda host, port: _announce(host, port, page, browser))
+            room.mount(web, assistant, reader)
+        reader.start()
+        listen.serve(web, host, number, on_listen=lambda host, port: _announce(host, port, page, browser))
 
 
 def _announce(host: str, port: int, page: bool, browser: bool) -> None:
@@ -299,9 +288,13 @@ def _ingest(settings: Settings) -> Iterator[Ingest]:
 
 @contextmanager
 def _assistant(settings: Settings | None = None) -> Iterator[Assistant]:
-    from assistant.chain import Assistant
+    from assistant.opening import Loading
 
-    with Assistant.open(settings or settings_room.load()) as assistant:
+    settings = settings or settings_room.load()
+    loading = Loading.start(settings)
+    from assistant.chain import Assistant  # takes longer than the model, which loads meanwhile
+
+    with Assistant.open(settings, loading) as assistant:
         yield assistant
 
 

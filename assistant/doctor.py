@@ -1,4 +1,4 @@
-"""What `assistant doctor` reports: machine, software, models, index, settings, and what is wrong with them."""
+"""What `assistant doctor` reports: machine, software, models, index, speed, settings, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -6,32 +6,53 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import psutil
 
-from assistant import models
-from assistant.errors import AssistantError
+from assistant import models, tuning
+from assistant.errors import AssistantError, BadSettings
 from assistant.ingest import Ingest
-from assistant.settings import Settings, origins
+from assistant.models import LocalModel
+from assistant.settings import Settings, home_config, origins
+from assistant.tuning import Trial, Tuning
 
 _PACKAGES = ("llama-cpp-python", "chromadb", "langchain", "langchain-core", "gradio", "onnxruntime")
+_UNKNOWN = "unknown until `assistant doctor --tune`"
+_REBUILD = "this build of llama.cpp has no GPU support: rebuild with `make setup GPU=cuda|vulkan|metal|rocm`"
 
 
 def examine(settings: Settings) -> dict[str, Any]:
     """Facts by section; "problems" lists in plain words what keeps the assistant from answering."""
     problems: list[str] = []
-    report = {
-        "machine": _machine(settings),
-        "software": {"python": sys.version.split()[0]} | {name: version(name) for name in _PACKAGES},
-        "models": _models(settings, problems),
+    found, llm = _models(settings, problems)
+    tuned = tuning.read(settings, llm.sha256) if llm else None
+    return {
+        "machine": _machine(settings.home),
+        "software": _software(),
+        "models": found,
         "collections": _collections(settings, problems),
+        "gpu": gpu(settings.engine.gpu_layers, tuned),
+        "engine": _engine(settings, tuned),
+        "tuning": tuning_facts(tuned),
         "settings": {
             origin.key: {"value": str(origin.value), "source": origin.source} for origin in origins(settings)
         },
+        "problems": problems,
     }
-    return report | {"problems": problems}
+
+
+def examine_machine(error: BadSettings) -> dict[str, Any]:
+    """What can be said while a setting is wrong: models, index and engine all depend on settings."""
+    return {
+        "machine": _machine(home_config().parent),
+        "software": _software(),
+        "gpu": gpu(-1, None),
+        "problems": [str(error)],
+    }
 
 
 def rows(facts: Any) -> Iterator[tuple[str, str, str]]:
@@ -43,16 +64,104 @@ def rows(facts: Any) -> Iterator[tuple[str, str, str]]:
         if isinstance(value, dict):
             first, *rest = map(str, value.values())
             yield key, first, ", ".join(rest)
+        elif isinstance(value, list):
+            yield key, ", ".join(map(str, value)) or "none", ""
         else:
             yield key, str(value), ""
 
 
-def _machine(settings: Settings) -> dict[str, Any]:
+def gpu(gpu_layers: int, tuned: Tuning | None) -> dict[str, Any]:
+    """How much of the model runs on a GPU, and why not more. `gpu_layers` is the setting; speeds are tokens/s."""
+    built, devices = tuning.gpu_facts()
+    why = _why_no_gpu(gpu_layers, built, devices)
+    facts: dict[str, Any] = {"built_for": list(built), "devices": list(devices)}
+    if why:
+        return facts | {"layers_on_gpu": "0", "why": why}
+    if tuned is None:
+        return facts | {"layers_on_gpu": _UNKNOWN}
+    facts["layers_on_gpu"] = f"{tuned.layers_on_gpu} of {tuned.layers}"
+    if tuned.layers_on_gpu == 0:
+        facts["why"] = "llama.cpp put no layer there; it says why when run with its log"
+    return facts | {"prefill_tok_s": tuned.prefill_tok_s, "decode_tok_s": tuned.decode_tok_s}
+
+
+def tuning_facts(tuned: Tuning | None) -> dict[str, Any]:
+    """What was measured, for a person. Speeds are tokens/s, `question_s` seconds for 900 tokens read, 60 written."""
+    if tuned is None:
+        return {"state": "not measured for this model on this machine: run `assistant doctor --tune`"}
+    trials = {trial.name: _trial(trial) for trial in tuned.trials}
+    return {
+        "state": f"measured {tuned.measured_at}, in {tuned.measured_s:.0f} s{_busy(tuned)}",
+        "threads": tuned.threads,
+        "batch_tokens": tuned.batch_tokens,
+        "repack_weights": tuned.repack_weights,
+        "flash_attention": tuned.flash_attention,
+        "kv_type": tuned.kv_type,
+        "drafts": tuned.draft_tokens,
+        "prefill_tok_s": tuned.prefill_tok_s,
+        "decode_tok_s": tuned.decode_tok_s,
+        "step_ratios": list(tuned.step_ratios),
+    } | trials
+
+
+def summary(tuned: Tuning) -> str:
+    """The choices in one line."""
+    repack = "on" if tuned.repack_weights else "off"
+    return (
+        f"Tuned {tuned.measured_at}{_busy(tuned)}: "
+        f"threads {tuned.threads}, batch_tokens {tuned.batch_tokens}, repack_weights {repack}, "
+        f"flash_attention {tuned.flash_attention}, kv_type {tuned.kv_type}, drafts {tuned.draft_tokens}."
+    )
+
+
+def _busy(tuned: Tuning) -> str:
+    if tuned.busy_percent < tuning.BUSY_PERCENT:
+        return ""
+    return f", while other programs kept {tuned.busy_percent:.0f}% of the processor busy"
+
+
+def trial_line(trial: Trial) -> str:
+    """How one candidate went, as a line."""
+    return f"{trial.name}: {', '.join(map(str, _trial(trial).values()))}"
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    if not trial.question_s:
+        return {"outcome": trial.outcome}
+    speeds = f"reads {trial.prefill_tok_s:.0f}, writes {trial.decode_tok_s:.1f} tokens/s"
+    return {"outcome": f"{trial.question_s:.1f} s a question", "speeds": speeds}
+
+
+def _why_no_gpu(gpu_layers: int, built: tuple[str, ...], devices: tuple[str, ...]) -> str:
+    """The reason why nothing runs on a GPU, as far as it shows without loading the model; "" without one."""
+    if not built and not devices:
+        return _REBUILD
+    if not devices:
+        return "no device found"
+    return "engine.gpu_layers = 0" if gpu_layers == 0 else ""
+
+
+def _engine(settings: Settings, tuned: Tuning | None) -> dict[str, Any]:
+    """What takes effect of the settings that tuning can choose, and where each value comes from."""
+    force = tuning.in_force(settings.engine, tuned)
+    values = asdict(force)
+    where = {origin.key: origin.source for origin in origins(settings)}
+    return {
+        key: {"value": values[key], "source": where[f"engine.{key}"] if source == "setting" else source}
+        for key, source in force.sources.items()
+    }
+
+
+def _software() -> dict[str, str]:
+    return {"python": sys.version.split()[0]} | {name: version(name) for name in _PACKAGES}
+
+
+def _machine(home: Path) -> dict[str, Any]:
     memory = psutil.virtual_memory()
-    home = next(folder for folder in (settings.home, *settings.home.parents) if folder.exists())
+    home = next(folder for folder in (home, *home.parents) if folder.exists())
     return {
         "system": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": tuning.cpu_name(),
         "cores": psutil.cpu_count(logical=False),
         "memory_gb": round(memory.total / 1e9, 1),
         "memory_free_gb": round(memory.available / 1e9, 1),
@@ -61,16 +170,17 @@ def _machine(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _models(settings: Settings, problems: list[str]) -> dict[str, Any]:
-    found = {}
+def _models(settings: Settings, problems: list[str]) -> tuple[dict[str, Any], LocalModel | None]:
+    """The models in use, and the language model where it is here."""
+    found, here = {}, {}
     for role, name in (("llm", settings.models.llm), ("embedder", settings.models.embedder)):
         try:
-            local = models.resolve(name, settings.models.folder)
+            local = here[role] = models.resolve(name, settings.models.folder)
             found[role] = {"name": local.name, "sha256": local.sha256}
         except AssistantError as error:
             found[role] = {"name": name, "state": error.message}
             problems.append(str(error))
-    return found
+    return found, here.get("llm")
 
 
 def _collections(settings: Settings, problems: list[str]) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from assistant.cite import Citer
 from assistant.records import Citation, Sentence, SentenceChecked, Token
@@ -12,6 +14,7 @@ from assistant.sentences import SentenceStream, spans
 _ONE = r"\[(\d{1,3}(?:\s?,\s?\d{1,3})*)\]"
 _MARKERS = re.compile(rf"[ \t]*{_ONE}(?:[ \t]*{_ONE})*")
 _CODE = re.compile(r"[._(][^\W\d]\w*\)?$")
+_SHORT = 40  # characters of a value that is a name or a number rather than a sentence
 _UNSURE = re.compile(rf"\s*(?:{_ONE}\s*)*(?:\[[\d\s,]{{0,20}})?$")  # a tail that is, or may become, markers
 
 
@@ -87,3 +90,38 @@ class Draft:
     def _token(self, text: str) -> Token:
         self.text += text
         return Token(text)
+
+
+class VerbatimDraft(Draft):
+    """Collects an answer with a form of its own, such as JSON: its text stays as the model wrote it.
+
+    The whole is one sentence. It is tied to what carries the values in it, or its sentences where it is no whole JSON.
+    """
+
+    def feed(self, piece: str) -> Iterator[Token | SentenceChecked]:
+        yield self._token(piece)
+
+    def flush(self) -> Iterator[Token | SentenceChecked]:
+        if not self.text:
+            return
+        cited: dict[int, Citation] = {}
+        for texts in _statements(self.text):
+            found = self._citer.cite(", ".join(texts)) or [one for text in texts for one in self._citer.cite(text)]
+            cited |= {citation.n: citation for citation in found}
+        self.sentences.append(Sentence(self.text, "unchecked", tuple(cited)))
+        yield SentenceChecked(self.sentences[-1], tuple(cited.values()))
+
+
+def _statements(answer: str) -> Iterator[list[str]]:
+    """The texts of a JSON value, sentence by sentence; the short ones of an object together: they say one thing."""
+    try:
+        left: list[Any] = [[json.loads(answer)]]
+    except (ValueError, RecursionError):
+        left = [[answer]]
+    while left:
+        value = left.pop(0)
+        items = list(value.values() if isinstance(value, dict) else value)
+        left = [item for item in items if isinstance(item, dict | list)] + left
+        texts = [str(item) for item in items if isinstance(item, str | float | int) and not isinstance(item, bool)]
+        yield [text for text in texts if len(text) <= _SHORT]
+        yield from ([text[span.start : span.end]] for text in texts if len(text) > _SHORT for span in spans(text))

@@ -3,6 +3,7 @@
     AssistantError
     ├── BadInput              exit 2, HTTP 400: what was asked cannot be done as asked
     │   ├── BadSettings
+    │   ├── BadFormat         the schema or grammar that the answer should follow
     │   ├── EmptyQuestion
     │   ├── QuestionTooLong   HTTP 413
     │   ├── UnknownCollection HTTP 404
@@ -53,6 +54,9 @@ class BadInput(AssistantError):
 
 
 class BadSettings(BadInput): ...
+
+
+class BadFormat(BadInput): ...
 
 
 class EmptyQuestion(BadInput): ...

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from assistant.records import Answer
 
+Values = Callable[[], Mapping[str, float]]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -22,9 +23,9 @@ _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 
 
 class Metrics:
-    """`stats` gives the engine's totals at the time of a scrape: names ending in `_total` are counters."""
+    """`engine` and `reading` give totals at the time of a scrape: names ending in `_total` are counters."""
 
-    def __init__(self, stats: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(self, engine: Values, reading: Values) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "assistant_http_requests", "HTTP requests answered", ["method", "route", "status"], registry=self._registry
@@ -42,7 +43,8 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._registry.register(_Stats(stats))
+        self._registry.register(_Stats("engine", engine))
+        self._registry.register(_Stats("reading_ahead", reading))
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).inc()
@@ -86,7 +88,8 @@ class Meter:
 
 
 class _Stats(Collector):
-    def __init__(self, stats: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(self, part: str, stats: Values) -> None:
+        self._part = part
         self._stats = stats
 
     def describe(self) -> list[Metric]:
@@ -96,4 +99,5 @@ class _Stats(Collector):
         for name, value in self._stats().items():
             words = name.removesuffix("_total").replace("_", " ")
             kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-            yield kind(f"assistant_engine_{name}", f"Engine: {words}", value=value)
+            about = self._part.replace("_", " ").capitalize()
+            yield kind(f"assistant_{self._part}_{name}", f"{about}: {words}", value=value)

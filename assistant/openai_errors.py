@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from assistant.errors import AssistantError, BadInput, UnknownCollection, UnknownDocument, UnknownModel
+from assistant.errors import AssistantError, BadFormat, BadInput, UnknownCollection, UnknownDocument, UnknownModel
 
 _PARAMS: dict[type[AssistantError], str] = {
+    BadFormat: "response_format",
     UnknownModel: "model",
     UnknownCollection: "collection",
     UnknownDocument: "id",

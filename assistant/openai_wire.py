@@ -1,7 +1,7 @@
 """OpenAI's request and reply shapes, and how ours map onto them. Pure: no HTTP, no model.
 
-Beyond OpenAI: a request may name a `collection`; `message.annotations` holds items of type `file_citation` with the
-exact span in the document; the whole Answer stands under `assistant`.
+Beyond OpenAI: a request may name a `collection` and a `timeout`; `message.annotations` holds items of type
+`file_citation` with the exact span in the document; the whole Answer stands under `assistant`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "function_call": ("none", "auto"),
     "logprobs": (False,),
     "top_logprobs": (0,),
-    "response_format": ({"type": "text"},),
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
     "logit_bias": ({},),
@@ -76,6 +75,25 @@ class ChatMessage(BaseModel):
     content: Text | list[Part] | None = None
 
 
+class NamedSchema(BaseModel):
+    """OpenAI's wrapping of a schema. Its name and `strict` change nothing: the schema always holds."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str | None = None
+    strict: bool | None = None
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
+
+
+class ResponseFormat(BaseModel):
+    """`{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"schema": ...}}`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    json_schema: NamedSchema | None = None
+
+
 class StreamOptions(BaseModel):
     include_usage: bool | None = False
 
@@ -107,6 +125,20 @@ class ChatRequest(BaseModel):
     max_completion_tokens: int | None = Field(None, ge=1)
     max_tokens: int | None = Field(None, ge=1, description="Older name of max_completion_tokens")
     stop: Text | list[Text] | None = Field(None, description=f"Up to {MAX_STOPS} texts that end the answer")
+    response_format: ResponseFormat | None = Field(
+        None,
+        description="With `json_object` or `json_schema` the answer is such JSON and has no citation markers; "
+        "`annotations` then belong to the whole of it. One that ended by its length may be incomplete. Not kept are "
+        "`minimum`, `maximum`, `multipleOf`, `uniqueItems`, `patternProperties`, `not`, `if`; of `pattern` it takes "
+        "characters, classes and counts.",
+    )
+    timeout: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds after which the answer ends as it is, with finish_reason `length`; it can only shorten "
+        "the setting `answer.timeout_s`",
+    )
 
 
 class EmbeddingRequest(BaseModel):
@@ -190,13 +222,14 @@ class Reply:
     id: str
     created: int
     model: str
+    markers: bool = True  # whether citations show in the text
 
     def completion(self, answer: Answer) -> dict[str, Any]:
         message = {
             "role": "assistant",
             "content": answer.answer,
             "refusal": None,
-            "annotations": file_citations(answer),
+            "annotations": file_citations(answer, self.markers),
         }
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH[answer.finish_reason]}
         head = self._head("chat.completion")
@@ -208,7 +241,7 @@ class Reply:
 
     def last_chunk(self, answer: Answer) -> dict[str, Any]:
         """Ends the stream's one choice; carries annotations and Answer, which no other chunk does."""
-        delta = {"annotations": file_citations(answer)}
+        delta = {"annotations": file_citations(answer, self.markers)}
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": _FINISH[answer.finish_reason]}
         return self._head("chat.completion.chunk") | {"choices": [choice], "assistant": answer_json(answer)}
 
@@ -219,8 +252,13 @@ class Reply:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
 
-def file_citations(answer: Answer) -> list[dict[str, Any]]:
-    """One `file_citation` for each marker of the answer, in order; `index` is the marker's offset in the answer."""
+def file_citations(answer: Answer, markers: bool = True) -> list[dict[str, Any]]:
+    """One `file_citation` for each marker of the answer, in order; `index` is the marker's offset in the answer.
+
+    Of a text without markers they are those of the citations, and `index` is the end of the text.
+    """
+    if not markers:
+        return [_annotation(citation, len(answer.answer)) for citation in answer.citations]
     citations = {citation.n: citation for citation in answer.citations}
     spans = pairwise([*_sentence_starts(answer), len(answer.answer)])
     places = []
@@ -266,7 +304,23 @@ def _sampling(request: ChatRequest) -> Sampling:
         seed=request.seed,
         max_tokens=request.max_completion_tokens or request.max_tokens,
         stop=tuple(stop),
+        json_schema=_schema(request.response_format),
+        timeout_s=request.timeout,
     )
+
+
+def _schema(wanted: ResponseFormat | None) -> dict[str, Any] | None:
+    """The schema that the answer should follow."""
+    if wanted is None or wanted.type == "text":
+        return None
+    if wanted.type == "json_object":
+        return {"type": "object"}
+    if wanted.type != "json_schema":
+        problem = f"response_format.type = {short(wanted.type)} is not supported."
+        raise UnsupportedParameter("response_format", problem, "Use text, json_object or json_schema.")
+    if wanted.json_schema is None or wanted.json_schema.schema_ is None:
+        raise BadParameter("response_format", "response_format.json_schema.schema is missing.", "Give the schema.")
+    return wanted.json_schema.schema_
 
 
 def _sentence_starts(answer: Answer) -> Iterable[int]:

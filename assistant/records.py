@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
 Verdict = Literal["supported", "unsupported", "unchecked"]
@@ -216,7 +216,11 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen, and when to stop; None means the settings' default."""
+    """How the next token is chosen, and when to stop; None means the settings' default.
+
+    At most one of `json_schema` and `grammar` (GBNF) gives the text its form. `timeout_s` counts from when the model
+    is asked, and can only be shorter than the settings' own; what is written until then is kept.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
@@ -224,6 +228,9 @@ class Sampling:
     seed: int | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    json_schema: dict[str, Any] | None = None
+    grammar: str | None = None
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

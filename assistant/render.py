@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
+from assistant.reader import Reading
 from assistant.records import Answer, CollectionInfo, DocumentInfo, FileOutcome, Sentence, Timings, Verdict
 from assistant.render_sources import facts_line, name_of
 from assistant.turns import Turn, count, phase
@@ -210,6 +211,13 @@ def _document(document: DocumentInfo) -> str:
         f' aria-label="Delete {name}" title="Delete">✕</button>'
     )
     return f'<li><div><span class="name">{name}</span>{facts}</div>{button}</li>'
+
+
+def reading_html(reading: Reading | None) -> str:
+    """How far reading ahead is; nothing while nothing is read."""
+    if reading is None:
+        return ""
+    return f'<p class="reading">Reading documents ahead: {reading.done} of {reading.total} chunks</p>'
 
 
 def outcomes_html(outcomes: Sequence[FileOutcome], reading: str = "") -> str:

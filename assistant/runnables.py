@@ -13,14 +13,18 @@ from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
+from langchain_core.exceptions import OutputParserException
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from assistant.engine import Done, Engine, Params, Piece, Segment, Turn
-from assistant.errors import BadInput
+from assistant.engine import Done, Engine, Params, Piece, Segment, Turn, schema_grammar
+from assistant.errors import BadFormat, BadInput
 from assistant.records import Chunk, Hit, Message, PromptMessage, Role, Sampling
 from assistant.retrieve import Retriever
 
@@ -52,8 +56,9 @@ class ChunkRetriever(BaseRetriever):
 class LocalChatModel(BaseChatModel):
     """The engine as a LangChain chat model.
 
-    The fields of `Sampling` may be given per call, as may `cancel`, a threading.Event; other keywords are refused. The
-    last chunk has the usage and, in `response_metadata`, the finish reason and the engine's timings.
+    The fields of `Sampling` may be given per call, as in `model.bind(json_schema=...)`, as may `cancel`, a
+    threading.Event; other keywords are refused. The last chunk has the usage and, in `response_metadata`, the finish
+    reason and the engine's timings.
     """
 
     engine: Any
@@ -100,6 +105,37 @@ class LocalChatModel(BaseChatModel):
             content=whole.content, usage_metadata=whole.usage_metadata, response_metadata=whole.response_metadata
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """A model whose messages become what `schema` describes: a pydantic class's instances, or JSON values.
+
+        Where the text is no such thing, as when it came to max_tokens, it raises OutputParserException; with
+        `include_raw` it gives {"raw", "parsed", "parsing_error"} instead. Further keywords go to the model.
+        """
+        known = isinstance(schema, type) and issubclass(schema, BaseModel)
+        if not known and not isinstance(schema, dict):
+            raise BadFormat(f"{schema!r} is neither a pydantic class nor a JSON schema.", "Give one of the two.")
+        kind: Any = schema if known else Any
+        adapter: TypeAdapter[Any] = TypeAdapter(kind)
+        model = self.bind(json_schema=adapter.json_schema() if known else schema, **kwargs)
+
+        def parse(message: Any) -> Any:
+            try:
+                return adapter.validate_json(str(message.text))
+            except ValidationError as error:
+                raise OutputParserException(
+                    f"Not what was asked for: {error}", llm_output=str(message.text)
+                ) from error
+
+        def parsed(answer: dict[str, Any]) -> dict[str, Any]:
+            try:
+                return answer | {"parsed": parse(answer["raw"]), "parsing_error": None}
+            except OutputParserException as error:
+                return answer | {"parsed": None, "parsing_error": error}
+
+        return RunnableParallel(raw=model) | RunnableLambda(parsed) if include_raw else model | RunnableLambda(parse)
 
 
 def to_messages(prompt: Sequence[PromptMessage]) -> list[BaseMessage]:
@@ -148,12 +184,25 @@ def _turn(message: BaseMessage) -> Turn:
     return Turn(_ROLES.get(message.type, "user"), tuple(segments))
 
 
+def with_grammar(sampling: Sampling) -> Sampling:
+    """The same with its JSON schema, if it has one, as a grammar. Raises BadFormat."""
+    if sampling.json_schema is None:
+        return sampling
+    if sampling.grammar:
+        raise BadFormat("A JSON schema and a grammar are given.", "Give one of them.")
+    return replace(sampling, json_schema=None, grammar=schema_grammar(sampling.json_schema))
+
+
 def _params(defaults: Params, sampling: Sampling | None, given: dict[str, Any], stop: Sequence[str] | None) -> Params:
-    names = {field.name for field in fields(Sampling)}
-    if unknown := given.keys() - names:
+    names = [field.name for field in fields(Sampling)]
+    if unknown := given.keys() - set(names):
         raise BadInput(f"Unknown keyword {', '.join(sorted(unknown))}.", f"Known: {', '.join(sorted(names))}.")
-    chosen = {key: value for key, value in (asdict(sampling or Sampling()) | given).items() if value is not None}
-    return replace(defaults, **chosen | {"stop": (*chosen.get("stop", ()), *(stop or ()))})
+    asked = with_grammar(replace(sampling or Sampling(), **given))
+    chosen = {name: value for name in names if (value := getattr(asked, name)) is not None}
+    chosen["stop"] = (*asked.stop, *(stop or ()))
+    if asked.timeout_s is not None and defaults.timeout_s is not None:
+        chosen["timeout_s"] = min(asked.timeout_s, defaults.timeout_s)
+    return replace(defaults, **chosen)
 
 
 def _chunk(event: Piece | Done) -> ChatGenerationChunk:

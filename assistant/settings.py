@@ -15,7 +15,17 @@ from typing import Annotated, Any, Literal
 
 import tomlkit
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -38,6 +48,8 @@ def _expanded(path: Path) -> Path:
 
 
 Folder = Annotated[Path, AfterValidator(_expanded)]
+
+Switch = Literal["auto", "on", "off"]
 
 
 class Section(BaseModel):
@@ -73,9 +85,12 @@ class EngineSection(Section):
     context_tokens: int = Field(8192, ge=512, description="KV cells shared by all sequences")
     max_sequences: int = Field(4, ge=1, le=64, description="answers generated side by side")
     queue: int = Field(16, ge=1, description="requests that may wait before Busy")
-    threads: int = Field(0, ge=0, description="0: as many as physical cores")
-    batch_tokens: int = Field(128, ge=16, le=2048, description="tokens of prompt read in one step")
-    repack_weights: bool = Field(False, description="llama.cpp's use_extra_bufts")
+    threads: int = Field(0, ge=0, description="0: as `doctor --tune` found, else as many as physical cores")
+    batch_tokens: int = Field(0, description="tokens of prompt read in one step, 16 to 2048; 0: as tuned, else 128")
+    repack_weights: Switch = Field("auto", description="llama.cpp's use_extra_bufts; auto: as tuned, else off")
+    flash_attention: Switch = Field("auto", description="auto: as tuned, else as llama.cpp chooses")
+    kv_type: Literal["auto", "f16", "q8_0"] = Field("auto", description="of KV cells; auto: as tuned, else f16")
+    drafts: Switch = Field("auto", description="guess tokens from the prompt; auto: as tuned, else off")
     gpu_layers: int = Field(-1, ge=-1, description="layers on the GPU; -1: all that fit")
     reuse: Literal["exact", "chunks"] = Field(
         "exact",
@@ -84,11 +99,20 @@ class EngineSection(Section):
     cache_memory_mb: int = Field(512, ge=0, description="what the engine keeps of chunks, and as much again of talks")
     cache_disk_mb: int = Field(4096, ge=0, description="what it keeps of chunks in ASSISTANT_HOME/kv")
 
+    @field_validator("batch_tokens")
+    @classmethod
+    def _check_batch(cls, value: int) -> int:
+        if value and not 16 <= value <= 2048:
+            # a ValueError would be told without the key and its source
+            raise PydanticCustomError("batch_tokens", "Input should be 0, or from 16 to 2048")
+        return value
+
 
 class AnswerSection(Section):
     max_tokens: int = Field(512, ge=1, description="longest answer, in tokens; at most half the context")
     temperature: float = Field(0.0, ge=0.0, le=2.0)
     seed: int = Field(0, ge=0, lt=2**32 - 1, description="of the draw, where the temperature is above 0")
+    timeout_s: float = Field(0.0, ge=0.0, description="after so many seconds an answer ends as it is; 0: never")
     history_tokens: int = Field(1024, ge=0, description="budget of the conversation so far; the oldest turns go first")
 
 

@@ -25,11 +25,13 @@ from fastapi.middleware import Middleware
 from assistant.bridge import iterate
 from assistant.errors import AssistantError, EngineFailed
 from assistant.headers import SecurityHeaders
+from assistant.reader import Reader
 from assistant.records import DocumentInfo, Event, FileOutcome
 from assistant.render import (
     collection_choices,
     documents_html,
     outcomes_html,
+    reading_html,
     status_html,
     turn_html,
     turns_html,
@@ -48,19 +50,20 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parent / "page"
 TITLE = "Ask your documents"
 FRAME_S = 0.05  # between two updates of a streaming answer
+READING_S = 2  # between two looks at how far reading ahead is
 TICK_S = 0.5  # between two updates while nothing comes: the clock runs, and gradio notices a closed tab
 MOST_STREAMS = 32  # answers this process streams to pages at once; gradio itself runs 40 jobs
 
 Update = dict[Any, Any]  # gradio component -> its new value
 
 
-def mount(app: FastAPI, assistant: Assistant) -> FastAPI:
+def mount(app: FastAPI, assistant: Assistant, reader: Reader | None = None) -> FastAPI:
     """Puts the page at "/" of the app, after the app's own routes. Returns the same app.
 
     Where `server.api_key` is set the page asks for it as password, with any user name. An open tab holds a connection
     that never ends by itself: a server that is told to stop calls `app.state.before_stop()`, which ends them all.
     """
-    page = Page(assistant)
+    page = Page(assistant, reader)
     settings = assistant.settings.server
     key = settings.api_key.get_secret_value()
     mounted: FastAPI = gr.mount_gradio_app(
@@ -103,8 +106,9 @@ class Asking:
 class Page:
     """Components and their handlers. Holds nothing of any user."""
 
-    def __init__(self, assistant: Assistant) -> None:
+    def __init__(self, assistant: Assistant, reader: Reader | None = None) -> None:
         self._assistant = assistant
+        self._reader = reader or Reader(assistant)
         self.stopping = threading.Event()
         engine = assistant.settings.engine
         self._streams = min(engine.max_sequences + engine.queue, MOST_STREAMS)
@@ -140,6 +144,7 @@ class Page:
         self.collection = gr.Dropdown([default], value=default, label="Collection", elem_id="collection")
         self.upload = gr.File(label="Add documents", file_count="multiple", height=110, elem_id="upload")
         self.outcomes = _html("", "outcomes")
+        self.reading = _html("", "reading")
         self.documents = _html("", "documents", js_on_load=_asset("documents.js"))
 
     def _lay_out_chat(self) -> None:
@@ -187,6 +192,8 @@ class Page:
             self.add, [self.upload, self.collection], [self.outcomes, self.upload], concurrency_limit=1, **quiet
         )
         added.then(**shelf)
+        if self._reader.works:
+            gr.Timer(READING_S).tick(lambda: reading_html(self._reader.state), None, self.reading, **at_once)
         deleted: Any = self.documents.delete  # events of gr.HTML are made at run time
         deleted(self.delete, self.collection, self.outcomes, **at_once).then(**shelf)
 
@@ -310,11 +317,13 @@ class Page:
 
     def _add_one(self, path: Path, collection: str) -> FileOutcome:
         try:
-            return self._assistant.ingest.add_bytes(path.name, path.read_bytes(), collection)
+            outcome = self._assistant.ingest.add_bytes(path.name, path.read_bytes(), collection)
         except AssistantError as error:
             return FileOutcome(path.name, "failed", detail=str(error))
         finally:
             path.unlink(missing_ok=True)  # gradio's copy; documents live in ASSISTANT_HOME alone
+        self._reader.wake(collection)
+        return outcome
 
     def delete(self, collection: str, clicked: gr.EventData) -> str:
         document_id = str(clicked.id)

@@ -8,6 +8,8 @@ markers are those of a true answer. Its knobs make it slow, busy or broken:
     fake.prefill_s = 30             # pause between Retrieved and the first token, cancellable too
     fake.error = Busy("...")        # raised before the first event of every stream (and by search and embed)
     fake.error_after = (3, EngineFailed("..."))   # raised after so many tokens
+    fake.reading_s = 1              # pause after each chunk that is read ahead; a set cancel event ends it at once
+    fake.read                       # collections that were read ahead to their end
     fake.calls                      # what every stream was called with, oldest first
     fake.active, fake.most_active, fake.cancelled # streams running now, most at once, ended by cancel
 """
@@ -48,6 +50,8 @@ from assistant.records import (
     FinishReason,
     Hit,
     Message,
+    OnProgress,
+    Progress,
     Retrieved,
     Sampling,
     Sentence,
@@ -88,6 +92,8 @@ class FakeAssistant:
         self.prefill_s = 0.0
         self.error: Exception | None = None
         self.error_after: tuple[int, Exception] | None = None
+        self.reading_s = 0.0
+        self.read: list[str] = []
         self.calls: list[Call] = []
         self.active = 0
         self.most_active = 0
@@ -159,6 +165,21 @@ class FakeAssistant:
         digests = [hashlib.sha256(text.encode()).digest()[:DIMENSIONS] for text in texts]
         vectors = np.array([list(digest) for digest in digests], dtype=np.float32) + 1
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+    def read_ahead(
+        self, collection: str | None = None, progress: OnProgress | None = None, cancel: threading.Event | None = None
+    ) -> int:
+        name = collection or self.settings.collection
+        documents = self.ingest.stored(name)
+        if self.error is not None:
+            raise self.error
+        for done in range(len(documents)):
+            if progress:
+                progress(Progress("Reading ahead", done, len(documents), "chunks"))
+            if (cancel or threading.Event()).wait(self.reading_s):
+                return done
+        self.read.append(name)
+        return len(documents)
 
     def stats(self) -> dict[str, float]:
         return self._totals | {"active": float(self.active)}

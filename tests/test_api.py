@@ -24,9 +24,11 @@ from fake_assistant import HARBOUR, LARGEST_FILE, LIGHTHOUSE, MODEL_NAME, Call, 
 from fastapi import FastAPI
 
 from assistant import errors, guard, sse
-from assistant.api import check_port, create_app
+from assistant.api import create_app
 from assistant.bridge import iterate
+from assistant.listen import check_port
 from assistant.openai_wire import MAX_EMBEDDING_INPUTS, file_citations
+from assistant.reader import Reader
 from assistant.records import Answer, Citation, Message, Sampling, Sentence, Timings
 from assistant.settings import Settings
 
@@ -207,6 +209,39 @@ def test_conversation_sampling_and_collection_reach_the_assistant(http, fake):
     assert fake.calls[1] == Call(QUESTION[0]["content"], (), "default", Sampling(stop=("a", "b")))
 
 
+@pytest.mark.parametrize(
+    ("wanted", "schema"),
+    [
+        ({"type": "text"}, None),
+        ({"type": "json_object"}, {"type": "object"}),
+        (
+            {"type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": {"type": "integer"}}},
+            {"type": "integer"},
+        ),
+    ],
+)
+def test_response_format_and_timeout_reach_the_assistant(client, fake, wanted, schema):
+    extra = {"timeout": 2.5}
+    client.chat.completions.create(model=MODEL_NAME, messages=QUESTION, response_format=wanted, extra_body=extra)
+    assert fake.calls[0].sampling == Sampling(json_schema=schema, timeout_s=2.5)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_citations_of_json_belong_to_the_whole_text(http, stream):
+    reply = chat(http, response_format={"type": "json_object"}, stream=stream)
+    choice = (chunks_of(reply)[-1] if stream else reply.json())["choices"][0]
+    places = [place["file_citation"] for place in choice["delta" if stream else "message"]["annotations"]]
+    assert [(place["n"], place["index"]) for place in places] == [(1, len(ANSWER)), (2, len(ANSWER))]
+
+
+def test_a_schema_that_cannot_be_used_is_named(http, fake):
+    fake.error = errors.BadFormat("The JSON schema cannot be used at age: Unrecognized schema.")
+    wanted = {"type": "json_schema", "json_schema": {"schema": {"properties": {"age": {"type": "x"}}}}}
+    error = error_of(chat(http, response_format=wanted), 400, "bad_format")
+    assert error["param"] == "response_format"
+    assert "at age" in error["message"]
+
+
 def test_answer_cut_at_max_tokens_says_length(http):
     assert chat(http, max_tokens=2).json()["choices"][0]["finish_reason"] == "length"
 
@@ -220,7 +255,11 @@ def test_answer_cut_at_max_tokens_says_length(http):
         ({"n": 2}, 400, "unsupported_parameter", "n"),
         ({"tools": [{"type": "function"}]}, 400, "unsupported_parameter", "tools"),
         ({"logprobs": True}, 400, "unsupported_parameter", "logprobs"),
-        ({"response_format": {"type": "json_object"}}, 400, "unsupported_parameter", "response_format"),
+        ({"response_format": {"type": "xml"}}, 400, "unsupported_parameter", "response_format"),
+        ({"response_format": {"type": "json_schema"}}, 400, "bad_parameter", "response_format"),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, 400, "bad_parameter", "response_format"),
+        ({"response_format": "json"}, 422, "invalid_value", "response_format"),
+        ({"timeout": 0}, 422, "invalid_value", "timeout"),
         ({"stop": ["1", "2", "3", "4", "5"]}, 400, "bad_parameter", "stop"),
         ({"messages": [{"role": "user", "content": "  "}]}, 400, "empty_question", None),
         ({"messages": [{"role": "system", "content": "x"}]}, 400, "bad_parameter", "messages"),
@@ -416,6 +455,36 @@ def test_documents_come_and_go(http):
     error_of(http.get("/v1/documents", params={"collection": "nowhere"}), 404, "unknown_collection")
 
 
+def test_an_upload_goes_where_form_or_query_say(http):
+    def collection(name, **where):
+        return http.post("/v1/documents", files=[("files", (name, name.encode()))], **where).json()["collection"]
+
+    assert collection("a.txt", params={"collection": "asked"}) == "asked"
+    assert collection("b.txt", data={"collection": "formed"}, params={"collection": "asked"}) == "formed"
+    assert collection("c.txt", params={"collection": ""}) == "default"
+    names = [info["name"] for info in http.get("/v1/collections").json()["data"]]
+    assert names == ["default", "asked", "formed"]
+
+
+def test_what_is_read_ahead_shows(door, tmp_path):
+    fake = FakeAssistant(Settings(home=tmp_path, engine={"reuse": "chunks"}))
+    fake.reading_s = 30
+    reader = Reader(fake)
+    door.app = create_app(fake, reader)
+    reader.start()
+    try:
+        wait_until(lambda: reader.state)
+        reading = {"collection": "default", "done": 0, "total": 2}
+        assert door.http.get("/health").json()["reading"] == reading
+        assert "assistant_reading_ahead_chunks 2.0" in door.http.get("/metrics").text
+        fake.reading_s = 0
+        door.http.post("/v1/documents", files=[("files", ("new.txt", b"New."))], params={"collection": "notes"})
+        assert list(reader._wanted) == ["notes"]
+    finally:
+        reader.close()
+    assert fake.read == []
+
+
 @pytest.mark.parametrize(
     ("name", "data", "status", "code"),
     [
@@ -525,7 +594,7 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread(url):
 
 
 def test_health_and_metrics(http):
-    assert http.get("/health").json() == {"status": "ok", "model": MODEL_NAME}
+    assert http.get("/health").json() == {"status": "ok", "model": MODEL_NAME, "reading": None}
     chat(http)
     http.get("/v1/documents/none")
     text = http.get("/metrics").text
@@ -539,6 +608,8 @@ def test_health_and_metrics(http):
         "assistant_engine_completion_tokens_total 18.0",
         "assistant_engine_busy_total 0.0",
         "assistant_engine_queue_depth 0.0",
+        "assistant_reading_ahead_chunks 0.0",
+        "assistant_reading_ahead_chunks_done 0.0",
     ):
         assert line in text.splitlines()
 
@@ -572,7 +643,8 @@ def test_serve_ends_on_a_signal_and_lets_its_caller_close(tmp_path, number):
 import sys
 sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[1])]!r}
 from fake_assistant import FakeAssistant
-from assistant.api import create_app, serve
+from assistant.api import create_app
+from assistant.listen import serve
 from assistant.settings import Settings
 with FakeAssistant(Settings(home={str(tmp_path)!r})) as fake:
     serve(create_app(fake), "127.0.0.1", 0, lambda host, port: print(port, flush=True))

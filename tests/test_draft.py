@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.cite import Citer, terms
-from assistant.draft import Draft
+from assistant.draft import Draft, VerbatimDraft
 from assistant.records import Chunk, Hit, SentenceChecked, Token
 
 TEXT = (
@@ -133,3 +133,36 @@ def test_the_shown_text_does_not_depend_on_how_it_came(answer: str, random: obje
     assert sentences == sentences_chopped
     visible = re.sub(r"\s", "", "".join(sentences))
     assert re.sub(r"[\s\d\[\],]", "", answer) == re.sub(r"[\d\[\],]", "", visible)
+
+
+def verbatim(pieces: list[str]) -> tuple[VerbatimDraft, list]:
+    draft = VerbatimDraft(Citer("When did it open?", [hit(TEXT)]))
+    return draft, [event for piece in pieces for event in draft.feed(piece)] + list(draft.flush())
+
+
+def test_json_stays_as_it_was_written_and_its_values_are_cited() -> None:
+    pieces = ['{"opened": 1890, "not": [1], ', '"then": ["It was extended to Morden in 1924. [7]"], "b": true} ']
+    draft, events = verbatim(pieces)
+    assert draft.text == "".join(pieces) == "".join(e.text for e in events if isinstance(e, Token))
+    assert [sentence.text for sentence in draft.sentences] == [draft.text]
+    assert {c.quote for c in draft.citations} >= {"In 1924 the line was extended to Morden."}
+    assert draft.sentences[0].citations == tuple(c.n for c in draft.citations)
+    assert isinstance(events[-1], SentenceChecked)
+
+
+def test_short_values_of_an_object_are_cited_together() -> None:
+    other = hit("Ada Marsh wrote a book. The museum opened in 1955.", "other")
+    draft = VerbatimDraft(Citer("Who dug for how long?", [hit(TEXT), other]))
+    list(draft.feed('{"engineer": "Ada Marsh", "years": "four years"}'))
+    list(draft.flush())
+    assert [c.quote for c in draft.citations] == ["Engineers led by Ada Marsh had dug for four years."]
+
+
+def test_json_that_broke_off_is_cited_as_text() -> None:
+    draft, _ = verbatim(['{"then": "In 1924 the line was extended to Mord'])
+    assert [c.quote for c in draft.citations] == ["In 1924 the line was extended to Morden."]
+
+
+def test_nothing_written_is_no_sentence() -> None:
+    draft, events = verbatim([])
+    assert (draft.text, draft.sentences, events) == ("", [], [])

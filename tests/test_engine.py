@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from assistant.engine import Done, Engine, EngineConfig, Params, Piece, Segment, Turn
-from assistant.errors import Busy, EngineFailed, ModelDamaged, QuestionTooLong
+from assistant.engine import Done, Engine, EngineConfig, Params, Piece, Segment, Turn, schema_grammar
+from assistant.errors import BadFormat, Busy, EngineFailed, ModelDamaged, QuestionTooLong
 
 pytestmark = pytest.mark.real
 
@@ -83,6 +84,48 @@ def test_a_stop_string_ends_the_answer_and_is_not_shown(engine: Engine) -> None:
     text, done = run(engine, "Write a line about dogs.", Params(max_tokens=24, stop=(word,)))
     assert text == whole[: whole.index(word)]
     assert done.finish == "stop"
+
+
+RIVER = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 20},
+        "length": {"type": "integer"},
+        "kind": {"enum": ['a "river"', "\U0001f600"]},
+        "towns": {"type": "array", "items": {"type": "string", "maxLength": 8}, "maxItems": 2},
+    },
+    "required": ["name", "length", "kind", "towns"],
+}
+
+
+@pytest.mark.parametrize("temperature", [0.0, 2.0])
+def test_an_answer_follows_its_schema(engine: Engine, temperature: float) -> None:
+    params = Params(max_tokens=200, temperature=temperature, seed=1, grammar=schema_grammar(RIVER))
+    text, done = run(engine, "Name a river.", params)
+    assert done.finish == "stop"
+    river = json.loads(text)
+    assert list(river) == ["name", "length", "kind", "towns"]
+    assert isinstance(river["name"], str)
+    assert len(river["name"]) <= 20
+    assert isinstance(river["length"], int)
+    assert river["kind"] in ('a "river"', "\U0001f600")
+    assert len(river["towns"]) <= 2
+    cut, done = run(engine, "Name a river.", Params(max_tokens=4, grammar=schema_grammar(RIVER)))
+    assert done.finish == "length"
+    assert cut.startswith("{")
+
+
+def test_where_no_token_fits_a_grammar_the_text_ends(engine: Engine) -> None:
+    dead_end = 'root ::= "yes" [^\\x00-\\U0010FFFF]'
+    assert run(engine, "Is the sky blue?", Params(max_tokens=9, grammar=dead_end))[0] == "yes"
+    assert run(engine, "Name three rivers.")[0]
+
+
+@pytest.mark.parametrize("grammar", ["root ::= other", 'root ::= root "a" | "b"', "rot ::= [a]", 'root ::= "a"{9,1}'])
+def test_a_grammar_that_cannot_be_used_is_refused_at_once(engine: Engine, grammar: str) -> None:
+    with pytest.raises(BadFormat):
+        engine.generate(turns("Hello"), Params(grammar=grammar))
+    assert engine.depth()[0] == 0
 
 
 def test_control_tokens_in_a_question_are_plain_text(engine: Engine) -> None:

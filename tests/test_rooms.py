@@ -12,13 +12,13 @@ ROOT = Path(__file__).parent.parent / "assistant"
 OWNERS = {
     "charset_normalizer": {"documents"},
     "chromadb": {"index"},
-    "fastapi": {"api", "web"},
+    "fastapi": {"api", "listen", "web"},
     "filelock": {"ingest", "models", "shared_folder"},
     "gradio": {"web"},
     "huggingface_hub": {"hub"},
     "jinja2": {"engine.template"},
     "langchain_core": {"chain", "runnables"},
-    "llama_cpp": {"engine.backend"},
+    "llama_cpp": {"engine.backend", "engine.grammar", "engine.sampler"},
     "onnxruntime": {"embedder"},
     "platformdirs": {"settings"},
     "prometheus_client": {"metrics"},
@@ -30,12 +30,12 @@ OWNERS = {
     "tokenizers": {"embedder"},
     "tomlkit": {"settings"},
     "tomllib": {"settings"},
-    "typer": {"cli", "cli_models"},
-    "uvicorn": {"api"},
+    "typer": {"cli", "cli_bench", "cli_doctor", "cli_models"},
+    "uvicorn": {"listen"},
     "watchfiles": {"ingest"},
 }
 
-LEAVES = {"records", "errors", "sentences"}
+LEAVES = {"records", "errors", "question", "sentences"}
 # What each stage may import beside leaves. The first names are the rooms that wire stages together.
 STAGES = {
     "documents": {"metadata"},
@@ -50,16 +50,17 @@ STAGES = {
     "draft": {"cite"},
     "walk": set(),
 }
-WIRING = {"chain", "ingest", "ingest_run", "runnables"}
-DOORS = {"cli", "cli_models", "web", "api", "batch", "doctor"}
+WIRING = {"chain", "ingest", "ingest_run", "opening", "runnables"}
+DOORS = {"cli", "cli_bench", "cli_doctor", "cli_models", "web", "api", "batch", "doctor"}
 WIRED = WIRING | {
     "models",
     "settings",
+    "tuning",
     "wire",
 }  # what doors may import, beside each other, leaves and their own helpers
 DOOR_HELPERS = {
-    *("bridge", "guard", "metrics", "openai_errors", "openai_wire", "sse"),
-    *("headers", "render", "render_sources", "turns"),
+    *("bridge", "guard", "listen", "metrics", "openai_errors", "openai_wire", "sse"),
+    *("headers", "reader", "render", "render_sources", "turns"),
     "terminal",
 }
 

@@ -58,10 +58,13 @@ class FakeBackend:
         for row in rows:
             held = self.held[row.sequence]
             assert len(held) == row.start, "positions of a sequence are consecutive"
-            held.extend(row.tokens)
-            at += len(row.tokens)
+            assert row.guesses < len(row.tokens)
+            for left, token in zip(range(len(row.tokens) - 1, -1, -1), row.tokens, strict=True):
+                held.append(token)
+                at += 1
+                if row.logits and left <= row.guesses:
+                    self.next_tokens[at] = follow(held)
             self.decoded += len(row.tokens)
-            self.next_tokens[at] = follow(held)
             indices.append(at)
         assert sum(map(len, self.held)) <= self.cells
         return indices
@@ -69,6 +72,8 @@ class FakeBackend:
     def sampler(self, params: Params) -> FakeSampler:
         self.samplers.append(FakeSampler(self))
         return self.samplers[-1]
+
+    def check_grammar(self, grammar: str) -> None: ...
 
     def save(self, sequence: int, start: int, end: int) -> bytes:
         assert end <= len(self.held[sequence])
@@ -97,9 +102,11 @@ class FakeBackend:
 
 
 def follow(held: Sequence[int]) -> int:
-    """The next token: depends on all before it; ends about one time in eight."""
+    """The next token: depends on all before it; ends about one time in eight, and often repeats what came before."""
     value = hash(tuple(held)) % 97
-    return END if value % 8 == 0 else value
+    if value % 8 == 0:
+        return END
+    return held[value % len(held)] if value % 2 else value
 
 
 def expected(prompt: Sequence[int], most: int) -> tuple[str, str]:
@@ -124,8 +131,10 @@ def chunked(chunks: Sequence[Sequence[int]], rest: Sequence[int]) -> TokenPrompt
     return TokenPrompt(head, tuple(Part(tuple(chunk), f"chunk {list(chunk)}") for chunk in chunks), tuple(rest))
 
 
-def scheduler_of(backend: FakeBackend, active: int, memory: int = 10_000, prefixes: int = 10_000) -> Scheduler:
-    return Scheduler(backend, active, KVStore(None, memory, 0), PrefixCache(prefixes))
+def scheduler_of(
+    backend: FakeBackend, active: int, memory: int = 10_000, prefixes: int = 10_000, drafts: int = 0
+) -> Scheduler:
+    return Scheduler(backend, active, KVStore(None, memory, 0), PrefixCache(prefixes), drafts)
 
 
 class Client:
@@ -162,12 +171,13 @@ prompts = st.lists(st.integers(1, 3), min_size=1, max_size=20)
     st.lists(st.tuples(prompts, st.integers(1, 12), st.integers(0, 30)), min_size=1, max_size=12),
     st.integers(1, 4),
     st.integers(4, 16),
+    st.integers(0, 5),
 )
 def test_every_request_ends_once_with_the_text_it_would_have_alone(
-    jobs: list[tuple[list[int], int, int]], active: int, batch: int
+    jobs: list[tuple[list[int], int, int]], active: int, batch: int, drafts: int
 ) -> None:
     backend = FakeBackend(sequences=active + 2, batch=batch)
-    scheduler = scheduler_of(backend, active)
+    scheduler = scheduler_of(backend, active, drafts=drafts)
     clients = [Client(prompt, most) for prompt, most, _ in jobs]
     for step in range(31):
         scheduler.waiting.extend(c.request for c, (_, _, at) in zip(clients, jobs, strict=True) if at == step)
@@ -179,6 +189,7 @@ def test_every_request_ends_once_with_the_text_it_would_have_alone(
         assert (client.text, client.end.finish) == expected(prompt, most)
         assert client.end.prompt_tokens == len(prompt)
         assert client.end.cached_tokens < len(prompt)
+        assert 0 <= client.end.guessed_right <= client.end.guessed_tokens
     assert all(sampler.closed for sampler in backend.samplers)
 
 
@@ -252,6 +263,29 @@ def test_an_exception_in_a_step_fails_those_in_it_and_the_next_request_runs() ->
     drain(scheduler)
     assert isinstance(unlucky.end, RuntimeError)
     assert lucky.text == expected([1, 2], 3)[0]
+
+
+def test_guesses_that_are_right_save_steps() -> None:
+    class Parrot(FakeBackend):
+        def decode(self, rows: Sequence[Row]) -> list[int]:
+            indices = super().decode(rows)
+            self.next_tokens = {at: 1 + (token + 1) % 5 for at, token in self.next_tokens.items()}
+            for row, last in zip(rows, indices, strict=True):
+                for back in range(row.guesses + 1):
+                    self.next_tokens[last - back] = 1 + row.tokens[-1 - back] % 5
+            return indices
+
+    backend = Parrot()
+    scheduler = scheduler_of(backend, active=1, drafts=3)
+    client = Client([1, 2, 3, 4, 5, 1, 2, 3], 12)
+    scheduler.waiting.append(client.request)
+    steps = 0
+    while scheduler.step():
+        steps += 1
+    assert client.text == "4 5 1 2 3 4 5 1 2 3 4 5 "
+    assert steps == 4  # the prompt, and then four tokens a step; the last of them is the limit
+    assert isinstance(client.end, Done)
+    assert client.end.guessed_tokens == client.end.guessed_right == 8
 
 
 chunks = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=6), max_size=4)

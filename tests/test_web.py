@@ -18,6 +18,8 @@ from playwright.sync_api import Browser, expect
 from assistant.api import create_app
 from assistant.errors import Busy, EngineFailed
 from assistant.headers import POLICY
+from assistant.reader import Reader, Reading
+from assistant.render import reading_html
 from assistant.settings import Settings
 from assistant.web import FRAME_S, Asking, Page, mount
 
@@ -114,6 +116,23 @@ def test_a_bug_is_told_and_goes_to_the_log(fake):
         asyncio.run(drain())
     assert "The assistant failed." in seen[-1][page.now]
     assert "a bug" not in seen[-1][page.now]
+
+
+def test_reading_ahead_shows_in_one_line_and_only_where_there_is_some(tmp_path):
+    for reuse, timers in (("exact", 0), ("chunks", 1)):
+        page = Page(FakeAssistant(Settings(home=tmp_path, engine={"reuse": reuse})))
+        assert sum(type(block).__name__ == "Timer" for block in page.blocks.blocks.values()) == timers
+    assert "Reading documents ahead: 12 of 40 chunks" in reading_html(Reading("notes", 12, 40))
+    assert reading_html(None) == ""
+
+
+def test_an_added_document_wakes_the_reader(fake, tmp_path):
+    reader = Reader(fake)
+    page = Page(fake, reader)
+    path = tmp_path / "note.txt"
+    path.write_text("A note.")
+    list(page.add([str(path)], "notes"))
+    assert list(reader._wanted) == ["notes"]
 
 
 def test_an_empty_question_asks_nothing(fake):

@@ -1,13 +1,14 @@
-"""llama.cpp through the low-level bindings of llama-cpp-python: the only file that imports llama_cpp.
+"""llama.cpp through the low-level bindings of llama-cpp-python. Only `sampler` and `grammar` import them too.
 
 A context is used by one thread at a time (llama-cpp-python issues 471 and 1995): the engine's worker. Only
-`tokenize`, which reads the vocabulary alone, may be called from any thread.
+`tokenize` and `check_grammar`, which read the vocabulary alone, may be called from any thread.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,23 +17,39 @@ from typing import Any, Protocol
 
 import llama_cpp as llama
 import psutil
+from llama_cpp._ggml import libggml as ggml
 
+from assistant.engine.sampler import LlamaSampler, Vocabulary
 from assistant.engine.types import EngineConfig, Params
 from assistant.errors import EngineFailed, ModelDamaged
 
 _READERS = 4  # chunks that are read side by side
+
+_FLASH = {
+    "auto": llama.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": llama.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": llama.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
+_CELLS = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
+
+_GPU_TYPES = (1, 2)  # GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU of ggml-backend.h
 
 _log: deque[str] = deque(maxlen=50)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Consecutive tokens of one sequence, the first at position `start`. Logits are kept for the last one if asked."""
+    """Consecutive tokens of one sequence, the first at position `start`.
+
+    The last `guesses` of them are guessed. If `logits` is asked for, it is kept for the token before them and for each
+    of them.
+    """
 
     sequence: int
     start: int
     tokens: Sequence[int]
     logits: bool
+    guesses: int = 0
 
 
 class Sampler(Protocol):
@@ -54,6 +71,7 @@ class Backend(Protocol):
     def ends(self, token: int) -> bool: ...
     def decode(self, rows: Sequence[Row]) -> list[int]: ...
     def sampler(self, params: Params) -> Sampler: ...
+    def check_grammar(self, grammar: str) -> None: ...  # may be called from any thread, as `tokenize`
     def save(self, sequence: int, start: int, end: int) -> bytes: ...
     def load(self, sequence: int, data: bytes) -> bool: ...
     def join(self, sequence: int, data: bytes, start: int, at: int, count: int) -> bool: ...
@@ -80,11 +98,13 @@ class LlamaBackend:
         llama.llama_backend_init()
         self.cells = config.context_tokens
         self.sequences = config.max_sequences + _READERS
-        self.batch = max(config.batch_tokens, config.max_sequences)
-        self.identity = f"llama-cpp-python {llama.__version__}, f16"
+        self.batch = max(config.batch_tokens, config.max_sequences + config.draft_tokens)
+        self.identity = f"llama-cpp-python {llama.__version__}, {config.kv_type}, flash {config.flash_attention}"
         self._model = _load_model(path, config)
+        self.offloaded = _offloaded()  # layers on a GPU, and layers in all; (0, 0) where llama.cpp said nothing
         self.trained_context = int(llama.llama_model_n_ctx_train(self._model))
         self._vocab = llama.llama_model_get_vocab(self._model)
+        self._words = Vocabulary(self._vocab)
         try:
             self._context = self._make_context(config)
         except EngineFailed:
@@ -100,6 +120,8 @@ class LlamaBackend:
         params.n_seq_max = self.sequences + 1  # the last one is where cells are loaded and moved
         params.n_threads = params.n_threads_batch = config.threads or physical_cores()
         params.kv_unified = True
+        params.flash_attn_type = _FLASH[config.flash_attention]
+        params.type_k = params.type_v = _CELLS[config.kv_type]
         context = llama.llama_init_from_model(self._model, params)
         if not context:
             raise EngineFailed(
@@ -155,9 +177,8 @@ class LlamaBackend:
                 batch.pos[filled] = row.start + offset
                 batch.n_seq_id[filled] = 1
                 batch.seq_id[filled][0] = row.sequence
-                batch.logits[filled] = 0
+                batch.logits[filled] = row.logits and offset >= len(row.tokens) - 1 - row.guesses
                 filled += 1
-            batch.logits[filled - 1] = row.logits
             last.append(filled - 1)
         batch.n_tokens = filled
         code = llama.llama_decode(self._context, batch)
@@ -166,7 +187,11 @@ class LlamaBackend:
         return last
 
     def sampler(self, params: Params) -> LlamaSampler:
-        return LlamaSampler(self._context, params)
+        return LlamaSampler(self._context, self._words, params)
+
+    def check_grammar(self, grammar: str) -> None:
+        """Raises BadFormat when a sampler could not be made of the grammar."""
+        self._words.check(grammar)
 
     def save(self, sequence: int, start: int, end: int) -> bytes:
         """The cells of positions `start` to `end` of a sequence."""
@@ -215,38 +240,11 @@ class LlamaBackend:
         llama.llama_model_free(self._model)
 
 
-class LlamaSampler:
-    """A chain of llama.cpp samplers for one request: greedy at temperature 0, else min-p, top-p, temperature, draw."""
-
-    def __init__(self, context: Any, params: Params) -> None:
-        self._context = context
-        self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
-        for stage in _stages(params):
-            llama.llama_sampler_chain_add(self._chain, stage)
-
-    def sample(self, index: int) -> int:
-        return int(llama.llama_sampler_sample(self._chain, self._context, index))
-
-    def close(self) -> None:
-        llama.llama_sampler_free(self._chain)
-
-
-def _stages(params: Params) -> list[Any]:
-    if params.temperature == 0:
-        return [llama.llama_sampler_init_greedy()]
-    stages = []
-    if params.min_p > 0:
-        stages.append(llama.llama_sampler_init_min_p(params.min_p, 1))
-    if params.top_p < 1:
-        stages.append(llama.llama_sampler_init_top_p(params.top_p, 1))
-    stages.append(llama.llama_sampler_init_temp(params.temperature))
-    stages.append(llama.llama_sampler_init_dist(params.seed))
-    return stages
-
-
 def _load_model(path: Path, config: EngineConfig) -> Any:
     params = llama.llama_model_default_params()
     params.use_extra_bufts = config.repack_weights
+    if config.repack_weights:  # the copy is what is used: the file's pages need not stay in memory beside it
+        params.load_mode = llama.LLAMA_LOAD_MODE_NONE
     params.n_gpu_layers = config.gpu_layers
     model = llama.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
@@ -254,6 +252,33 @@ def _load_model(path: Path, config: EngineConfig) -> Any:
             f"llama.cpp cannot load {path}: {last_log()}", "Check the file with `assistant models verify`."
         )
     return model
+
+
+def _offloaded() -> tuple[int, int]:
+    """What llama.cpp logged of the last load: only builds that see a GPU do."""
+    found = [match for line in _log if (match := re.search(r"offloaded (\d+)/(\d+) layers to GPU", line))]
+    return (int(found[-1][1]), int(found[-1][2])) if found else (0, 0)
+
+
+def gpu_facts() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The GPU libraries that this build of llama.cpp has ("cuda", say), and the names of the GPUs they see.
+
+    llama_supports_gpu_offload() is false both without a library and without a device, so the libraries' files tell
+    which it is. The list of devices is ggml's own, which the bindings do not declare.
+    """
+    files = Path(llama.__file__).with_name("lib").glob("*ggml-*")
+    built = {file.name.split("ggml-")[1].split(".")[0] for file in files} & {"cuda", "vulkan", "metal", "hip"}
+    llama.llama_log_set(_keep_log, ctypes.c_void_p(0))  # else a GPU library's greeting ends on stderr
+    if not llama.llama_supports_gpu_offload():
+        return tuple(sorted(built)), ()
+    names = []
+    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
+    ggml.ggml_backend_dev_description.restype = ctypes.c_char_p
+    for number in range(ggml.ggml_backend_dev_count()):
+        device = ctypes.c_void_p(ggml.ggml_backend_dev_get(ctypes.c_size_t(number)))
+        if ggml.ggml_backend_dev_type(device) in _GPU_TYPES:
+            names.append(ggml.ggml_backend_dev_description(device).decode("utf-8", "replace"))
+    return tuple(sorted(built)), tuple(names)
 
 
 def last_log() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import queue
 import threading
@@ -26,8 +27,8 @@ _MIN_ANSWER = 16  # tokens of room below which an answer is not worth starting
 class Engine:
     """Generates text for any number of callers. Thread safe; close it when done.
 
-    `generate` raises Busy when the queue is full, QuestionTooLong when a prompt can never fit, EngineFailed when the
-    engine is closed or a step failed.
+    `generate` raises Busy when the queue is full, QuestionTooLong when a prompt can never fit, BadFormat for a grammar
+    that cannot be used, EngineFailed when the engine is closed or a step failed.
     """
 
     def __init__(self, backend: Backend, template: ChatTemplate, config: EngineConfig, bos: int | None = None) -> None:
@@ -37,7 +38,8 @@ class Engine:
         self._bos = bos
         self._identity = f"{config.model_id} {backend.identity}"
         self.store = KVStore(config.store, config.store_memory_bytes, config.store_disk_bytes)
-        self._scheduler = Scheduler(backend, config.max_sequences, self.store, PrefixCache(config.prefix_memory_bytes))
+        prefixes = PrefixCache(config.prefix_memory_bytes)
+        self._scheduler = Scheduler(backend, config.max_sequences, self.store, prefixes, config.draft_tokens)
         self._lock = threading.Condition()
         self._vocabulary = threading.Lock()  # held while it is read, so that it is not freed meanwhile
         self._inbox: list[Request | Reading] = []  # hands requests to the worker, who alone touches the scheduler
@@ -46,6 +48,7 @@ class Engine:
         self.busy = 0  # requests refused
         self._worker = threading.Thread(target=self._run, name="engine", daemon=True)
         self._worker.start()
+        atexit.register(self.close)  # a worker that is still computing when Python ends would crash it
 
     @classmethod
     def open(cls, model: Path, config: EngineConfig) -> Engine:
@@ -87,6 +90,12 @@ class Engine:
                 raise EngineFailed("The engine is closed.", "Start the assistant again.")
             return tuple(self._backend.tokenize(text, special))
 
+    def _check_grammar(self, grammar: str) -> None:
+        with self._vocabulary:
+            if self._closed:
+                raise EngineFailed("The engine is closed.", "Start the assistant again.")
+            self._backend.check_grammar(grammar)
+
     def _kept(self, segments: Sequence[Segment]) -> tuple[int, int]:
         """Where the segments begin and end whose cells are kept: the first run of those with an id."""
         ids = [bool(segment.id) for segment in segments]
@@ -122,6 +131,8 @@ class Engine:
         Setting `cancel` stops it within a step, also while the prompt is being read.
         """
         _check(params)
+        if params.grammar:
+            self._check_grammar(params.grammar)
         prompt = self.tokenize(turns)
         room = self.context_tokens - len(prompt.tokens)
         if room < _MIN_ANSWER:
@@ -158,6 +169,7 @@ class Engine:
         self._worker.join()
         with self._vocabulary:
             self._backend.close()
+        atexit.unregister(self.close)
 
     def _submit(self, job: Request | Reading) -> None:
         with self._lock:
@@ -191,6 +203,8 @@ class Engine:
                 "prompt_tokens": event.prompt_tokens,
                 "cached_tokens": event.cached_tokens,
                 "completion_tokens": event.completion_tokens,
+                "guessed_tokens": event.guessed_tokens,
+                "guessed_right": event.guessed_right,
             }
         self.totals = replace(self.totals, **{key: getattr(self.totals, key) + n for key, n in more.items()})
 

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from assistant.engine.backend import Sampler
+from assistant.engine.lookup import Lookup
 from assistant.engine.types import Done, Finish, Params, Piece
 
 Emit = Callable[[Piece | Done | Exception], None]
@@ -60,6 +61,9 @@ class Request:
     tokens: tuple[int, ...] = ()  # the prompt's
     cells: dict[str, bytes] = field(default_factory=dict)  # of kept parts, held until they are loaded
     completion: list[int] = field(default_factory=list)
+    guessed: int = 0
+    guessed_right: int = 0
+    lookup: Lookup | None = None
     sampler: Sampler | None = None
     text: TextOut | None = None
 
@@ -76,6 +80,18 @@ class Request:
         """Most cells the request can come to need."""
         return len(self.tokens) + self.params.max_tokens
 
+    def guess(self, most: int) -> tuple[int, ...]:
+        """Tokens that may come next; none that could not be used any more."""
+        left = self.params.max_tokens - len(self.completion) - 1
+        return self.lookup.guess(min(most, left)) if self.lookup and most > 0 and left > 0 else ()
+
+    def add(self, token: int) -> None:
+        """Takes the next token of the answer."""
+        self.first_token = self.first_token or time.monotonic()
+        self.completion.append(token)
+        if self.lookup:
+            self.lookup.add(token)
+
     def done(self, finish: Finish) -> Done:
         now = time.monotonic()
         admitted = self.admitted or now
@@ -90,6 +106,8 @@ class Request:
             prefill_s=first - admitted,
             ttft_s=first - self.submitted,
             decode_tok_s=(produced - 1) / (now - first) if produced > 1 and now > first else 0.0,
+            guessed_tokens=self.guessed,
+            guessed_right=self.guessed_right,
         )
 
 

@@ -13,20 +13,25 @@ from collections import deque
 from collections.abc import Iterable
 
 from assistant.engine.backend import Backend, Row
+from assistant.engine.lookup import Lookup
 from assistant.engine.requests import Part, Reading, Request, Slot, TextOut
 from assistant.engine.store import KVStore, PrefixCache
 from assistant.engine.types import Finish, Piece
 
 
 class Scheduler:
-    """Admits jobs to slots and runs them, a step at a time. `active` is how many answers run side by side."""
+    """Admits jobs to slots and runs them, a step at a time. `active` is how many answers run side by side.
 
-    def __init__(self, backend: Backend, active: int, store: KVStore, prefixes: PrefixCache) -> None:
+    `drafts` is how many tokens a step may guess, all answers together: more cost more than they bring.
+    """
+
+    def __init__(self, backend: Backend, active: int, store: KVStore, prefixes: PrefixCache, drafts: int = 0) -> None:
         self._backend = backend
         self._slots = [Slot(sequence) for sequence in range(backend.sequences)]
         self._active = active
         self._store = store
         self._prefixes = prefixes
+        self._drafts = drafts
         self.waiting: deque[Request] = deque()
         self.readings: deque[Reading] = deque()
 
@@ -56,7 +61,7 @@ class Scheduler:
             if isinstance(slot.job, Reading) and not slot.pending:
                 self._keep(slot, slot.job)
             elif row.logits:
-                self._deliver(slot, index)
+                self._deliver(slot, row, index)
         return True
 
     def fail_all(self, error: Exception) -> None:
@@ -199,6 +204,7 @@ class Scheduler:
         request.cells.clear()
         request.sampler = self._backend.sampler(request.params)
         request.text = TextOut(request.params.stop)
+        request.lookup = Lookup(request.tokens) if self._drafts else None
 
     def _load_prefix(self, slot: Slot, request: Request) -> int:
         """Length of the prefix that is known from an earlier prompt, after loading it."""
@@ -225,17 +231,24 @@ class Scheduler:
     def _build_batch(self) -> list[tuple[Slot, Row]]:
         """One token for each user who is decoding, then unread tokens, shared evenly among those who read."""
         decoding = [slot for slot in self.running if slot.request and slot.request.completion]
+        rows = [(slot, self._decode_row(slot, len(decoding))) for slot in decoding]
         reading = sorted(self._readers(decoding), key=lambda slot: len(slot.pending))
-        budget = self._backend.batch - len(decoding)
+        budget = self._backend.batch - sum(len(row.tokens) for _, row in rows)
         if decoding:  # a long prompt must not hold up those who are following their answer
             budget = min(budget, max(self._backend.batch // 4, 1))
-        rows = [(slot, _row(slot, 1)) for slot in decoding]
         for left, slot in zip(range(len(reading), 0, -1), reading, strict=True):
             share = min(-(-budget // left), len(slot.pending))
             if share:
                 rows.append((slot, _row(slot, share)))
                 budget -= share
         return rows
+
+    def _decode_row(self, slot: Slot, users: int) -> Row:
+        """The latest token of an answer, and what may follow it."""
+        request = slot.request
+        assert request is not None
+        guesses = request.guess(min(self._drafts, self._backend.batch - users) // users)
+        return Row(slot.sequence, len(slot.tokens), (*slot.pending, *guesses), logits=True, guesses=len(guesses))
 
     def _readers(self, decoding: Iterable[Slot]) -> list[Slot]:
         """Slots with unread tokens; what is read ahead pauses while anyone waits for an answer."""
@@ -259,30 +272,42 @@ class Scheduler:
         self._release(slot)
         reading.future.set_result(data)
 
-    def _deliver(self, slot: Slot, index: int) -> None:
-        """Samples the next token of a slot and hands its text on."""
-        request = slot.request
+    def _deliver(self, slot: Slot, row: Row, index: int) -> None:
+        """Samples the next tokens of a slot, as far as what was guessed turns out right, and hands their text on."""
+        request, finish, right = slot.request, None, 0
         assert request is not None
         assert request.sampler is not None
+        guesses = row.tokens[len(row.tokens) - row.guesses :]
+        for right, guess in enumerate((*guesses, None)):
+            token = request.sampler.sample(index - row.guesses + right)
+            finish = self._take(request, token)
+            if finish or token != guess:
+                break
+        request.guessed += row.guesses
+        request.guessed_right += right
+        if right < row.guesses:
+            del slot.tokens[len(slot.tokens) - row.guesses + right :]
+            self._backend.truncate(slot.sequence, len(slot.tokens))
+        if finish:
+            self._finish(slot, finish)
+
+    def _take(self, request: Request, token: int) -> Finish | None:
+        """Adds a token to an answer, and says whether it is the last."""
         assert request.text is not None
-        token = request.sampler.sample(index)
-        request.first_token = request.first_token or time.monotonic()
-        request.completion.append(token)
+        request.add(token)
         if self._backend.ends(token):
-            return self._finish(slot, "stop")
+            return "stop"
         text, stopped = request.text.feed(self._backend.piece(token))
         if text:
             request.emit(Piece(text))
         if stopped:
-            self._finish(slot, "stop", flush=False)
-        elif len(request.completion) >= request.params.max_tokens:
-            self._finish(slot, "length")
-        return None
+            return "stop"
+        return "length" if len(request.completion) >= request.params.max_tokens else None
 
-    def _finish(self, slot: Slot, finish: Finish, flush: bool = True) -> None:
+    def _finish(self, slot: Slot, finish: Finish) -> None:
         request = slot.request
         assert request is not None
-        if flush and request.text:
+        if request.text:
             text, _ = request.text.feed(b"", final=True)
             if text:
                 request.emit(Piece(text))

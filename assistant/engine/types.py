@@ -25,7 +25,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """How to generate. `temperature` 0 is greedy; `top_p` 1 and `min_p` 0 leave every token in."""
+    """How to generate. `temperature` 0 is greedy; `top_p` 1 and `min_p` 0 leave every token in.
+
+    `grammar` is GBNF with a rule `root`, which the text then follows as far as it comes; "" leaves the text free.
+    """
 
     max_tokens: int = 512
     temperature: float = 0.0
@@ -33,6 +36,7 @@ class Params:
     min_p: float = 0.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    grammar: str = ""
     timeout_s: float | None = None  # from submission; what is written until then is kept
 
 
@@ -55,6 +59,8 @@ class Done:
     prefill_s: float
     ttft_s: float
     decode_tok_s: float
+    guessed_tokens: int = 0
+    guessed_right: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class EngineConfig:
 
     `reuse` "chunks" keeps the cells of segments with an id and joins them without computing them again: the first word
     comes sooner, but chunks do not see each other. "exact" reuses common prefixes only, which changes no answer.
+    `draft_tokens` is how many tokens at most are guessed from the prompt and checked in one step; 0 guesses none.
     """
 
     context_tokens: int = 8192
@@ -71,6 +78,9 @@ class EngineConfig:
     threads: int = 0
     batch_tokens: int = 128
     repack_weights: bool = False
+    flash_attention: Literal["auto", "on", "off"] = "auto"  # "auto" is llama.cpp's own choice
+    kv_type: Literal["f16", "q8_0"] = "f16"
+    draft_tokens: int = 0
     gpu_layers: int = -1
     reuse: Literal["exact", "chunks"] = "exact"
     model_id: str = ""  # the model file's hash: cells of one model are never given to another
@@ -90,3 +100,5 @@ class Totals:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    guessed_tokens: int = 0
+    guessed_right: int = 0

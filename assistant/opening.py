@@ -1,0 +1,33 @@
+"""The language model, loading in a thread of its own while libraries are imported and the index is opened."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from assistant import models
+from assistant.engine import Engine
+from assistant.settings import Settings
+from assistant.tuning import engine_config
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A model on its way. Whoever starts it closes it, unless it was handed to `Assistant.open`."""
+
+    name: str
+    engine: Future[Engine]
+
+    @classmethod
+    def start(cls, settings: Settings) -> Loading:
+        """Raises ModelMissing and ModelDamaged at once; what llama.cpp says of the file comes with the engine."""
+        llm = models.resolve(settings.models.llm, settings.models.folder, "llm")
+        pool = ThreadPoolExecutor(1)
+        engine = pool.submit(Engine.open, llm.paths["model"], engine_config(settings, llm.sha256))
+        pool.shutdown(wait=False)
+        return cls(llm.name, engine)
+
+    def close(self) -> None:
+        """Waits until it is loaded, and closes it."""
+        if not self.engine.exception():
+            self.engine.result().close()

@@ -1,0 +1,98 @@
+"""Reading ahead in the background: what is read when, and that it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fake_assistant import FakeAssistant
+
+from assistant.errors import EngineFailed
+from assistant.reader import Reader, Reading
+from assistant.settings import Settings
+
+
+def wait_until(true: Callable[[], object], seconds: float = 5) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeAssistant:
+    return FakeAssistant(Settings(home=tmp_path, engine={"reuse": "chunks"}))
+
+
+@pytest.fixture
+def reader(fake: FakeAssistant) -> Iterator[Reader]:
+    reader = Reader(fake)
+    yield reader
+    reader.close()
+
+
+def test_at_the_start_every_collection_is_read_the_default_one_first(fake, reader):
+    fake.ingest.add_bytes("note.txt", b"A note.", "another")
+    fake.ingest._collections["empty"] = {}
+    reader.start()
+    wait_until(lambda: fake.read == ["default", "another"])
+    wait_until(lambda: reader.state is None)
+    assert reader.stats() == {"chunks": 0, "chunks_done": 0}
+
+
+def test_what_comes_later_is_read_too_each_collection_once(fake, reader):
+    fake.reading_s = 30
+    reader.start()
+    wait_until(lambda: reader.state)
+    for collection in ("notes", "default", "notes"):
+        fake.ingest.add_bytes("note.txt", b"A note.", collection)
+        reader.wake(collection)
+    assert list(reader._wanted) == ["notes", "default"]
+
+
+def test_how_far_it_is_shows(fake, reader):
+    fake.reading_s = 0.1
+    seen = set()
+    reader.start()
+    while fake.read != ["default"]:
+        seen.add(reader.state)
+        time.sleep(0.01)
+    assert {Reading("default", 0, 2), Reading("default", 1, 2)} <= seen
+
+
+def test_errors_go_to_the_log_and_the_next_collection_is_read(fake, reader, caplog):
+    fake.error = EngineFailed("A step failed.")
+    reader.start()
+    wait_until(lambda: "A step failed." in caplog.text)
+    fake.error = None
+    reader.wake("nowhere")
+    reader.wake("default")
+    wait_until(lambda: fake.read == ["default"])
+    assert reader.state is None
+
+
+def test_closing_stops_it_at_once(fake, reader):
+    fake.reading_s = 30
+    reader.start()
+    wait_until(lambda: reader.state)
+    began = time.monotonic()
+    reader.close()
+    reader.close()
+    assert time.monotonic() - began < 2
+    assert fake.read == []
+    assert not reader._thread.is_alive()
+
+
+def test_without_reuse_of_chunks_it_does_nothing(tmp_path):
+    fake = FakeAssistant(Settings(home=tmp_path))
+    reader = Reader(fake)
+    before = threading.active_count()
+    reader.start()
+    reader.wake("default")
+    reader.close()
+    assert threading.active_count() == before
+    assert fake.read == []
+    assert reader.state is None
