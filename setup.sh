@@ -208,7 +208,7 @@ install_packages() { # requirements file
     rm -f .venv/.ready .venv/.ready-dev
     build="$GPU $(cmake_files) ${CMAKE_ARGS:-}"
     if [ "$(cat .venv/.build 2>/dev/null || true)" != "$build" ]; then # uv would keep what is installed
-        .venv/bin/uv pip uninstall --quiet llama-cpp-python 2>/dev/null || true
+        settings+=(--reinstall-package llama-cpp-python)
     fi
     cores=$(.venv/bin/python -c 'import os; print(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())')
     note "llama.cpp is compiled for this machine ($GPU), about $((4 / cores + 1)) min on $cores cores;"
@@ -296,10 +296,10 @@ packages
 if [ "$GOAL" != test ]; then
     step "Models: 1.2 GB on the first run, checked by hash"
     .venv/bin/assistant models pull
+    step "Engine settings for this machine: measured on the first run, in less than a minute"
+    .venv/bin/assistant doctor --tune >/dev/null || note "that failed; the default settings are used"
     step "Index of seeds/, the example documents"
     .venv/bin/assistant ingest seeds
-    step "Engine settings for this machine, measured on the first run, about a minute"
-    .venv/bin/assistant doctor --tune >/dev/null || note "that failed; the default settings are used"
     if [ "$GOAL" = bench ]; then
         step "llama.cpp's server, to compare with"
         bench_peer

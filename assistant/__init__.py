@@ -29,6 +29,11 @@ os.environ.update(
     OTEL_SDK_DISABLED="true",
 )
 
+# Read by GNU OpenMP when llama.cpp loads it. By its default a thread that waits for others spins for milliseconds,
+# several hundred times a token; with any other program on the same cores a token then takes up to 30 times as long.
+SPIN_COUNT_IS_OURS = "GOMP_SPINCOUNT" not in os.environ  # and not the user's: evals.peer_process asks
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+
 
 def __getattr__(name: str) -> Any:
     """Loads the two public names when they are first used: the command line starts without LangChain."""

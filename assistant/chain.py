@@ -52,7 +52,7 @@ class Assistant:
         self.model_name = model_name
         self._retriever = retriever
         self._engine = engine
-        self._prompts = Prompts()
+        self._prompts = Prompts(point=settings.engine.reuse == "chunks")
         self._model = LocalChatModel(
             engine=engine,
             params=Params(
@@ -180,8 +180,10 @@ class Assistant:
         return self._engine.stats() | {"queue_depth": waiting, "active": running}
 
     def close(self) -> None:
-        self._engine.close()
-        self.ingest.close()
+        try:
+            self._engine.close()
+        finally:
+            self.ingest.close()
 
     def __enter__(self) -> Assistant:
         return self

@@ -17,7 +17,7 @@ import typer
 
 from assistant import cli_bench, cli_doctor, cli_models, terminal
 from assistant import settings as settings_room
-from assistant.errors import AssistantError, BadInput, StorageError
+from assistant.errors import AssistantError, BadInput, EngineFailed, ModelDamaged, ModelMissing, StorageError
 from assistant.question import checked
 from assistant.records import Finished, IngestReport, Message, Token
 from assistant.settings import Settings
@@ -92,8 +92,7 @@ def ingest(
         report = library.add(paths, name, prune=prune, progress=progress)
     _print_report(report, json)
     if settings.engine.reuse == "chunks" and not report.stopped:
-        with _assistant(settings) as assistant, terminal.progress() as progress:
-            assistant.read_ahead(name, progress)
+        _read_ahead(settings, name)
     if any(file.outcome == "failed" for file in report.files):
         raise typer.Exit(1)
 
@@ -248,6 +247,15 @@ def options(
     """A private chat assistant over your own documents, wholly on your machine."""
 
 
+def _read_ahead(settings: Settings, collection: str) -> None:
+    """Documents that are in stay in, whatever becomes of this: only the first answers would come later."""
+    try:
+        with _assistant(settings) as assistant, terminal.progress() as progress:
+            assistant.read_ahead(collection, progress)
+    except (EngineFailed, ModelMissing, ModelDamaged) as error:
+        terminal.say(f"Not read ahead, so first answers take longer: {error}")
+
+
 def _serve(port: int | None, page: bool, browser: bool) -> None:
     from assistant import api, listen
     from assistant.reader import Reader
@@ -269,7 +277,7 @@ def _serve(port: int | None, page: bool, browser: bool) -> None:
 
 
 def _announce(host: str, port: int, page: bool, browser: bool) -> None:
-    url = f"http://{host}:{port}"
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     terminal.say(f"{'Page and API' if page else 'API'} at {url} (API description at {url}/docs). Ctrl-C ends it.")
     if browser:  # in a thread: a browser on the console would hold everything up
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
@@ -291,11 +299,11 @@ def _assistant(settings: Settings | None = None) -> Iterator[Assistant]:
     from assistant.opening import Loading
 
     settings = settings or settings_room.load()
-    loading = Loading.start(settings)
-    from assistant.chain import Assistant  # takes longer than the model, which loads meanwhile
+    with closing(Loading.start(settings)) as loading:
+        from assistant.chain import Assistant  # takes longer than the model, which loads meanwhile
 
-    with Assistant.open(settings, loading) as assistant:
-        yield assistant
+        with Assistant.open(settings, loading) as assistant:
+            yield assistant
 
 
 def _print_stream(assistant: Assistant, question: str, turns: list[Message], collection: str | None) -> None:

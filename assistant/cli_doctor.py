@@ -53,6 +53,8 @@ def _tune(again: bool, json: bool) -> None:
     settings = settings_room.load()
     model = models.resolve(settings.models.llm, settings.models.folder, "llm")
     found = None if again else tuning.read(settings, model.sha256)
+    if found and found.busy_percent >= tuning.BUSY_PERCENT > tuning.busy_percent():
+        found = None  # it was measured beside other programs, and now they rest
     if found is None:
         terminal.say(f"Measuring {model.name} on this machine, for about a minute at most ...")
         busy = tuning.busy_percent()

@@ -22,6 +22,7 @@ from assistant.tuning import Trial, Tuning
 
 _PACKAGES = ("llama-cpp-python", "chromadb", "langchain", "langchain-core", "gradio", "onnxruntime")
 _UNKNOWN = "unknown until `assistant doctor --tune`"
+_UNTOLD = "unknown: llama.cpp did not say"
 _REBUILD = "this build of llama.cpp has no GPU support: rebuild with `make setup GPU=cuda|vulkan|metal|rocm`"
 
 
@@ -79,8 +80,8 @@ def gpu(gpu_layers: int, tuned: Tuning | None) -> dict[str, Any]:
         return facts | {"layers_on_gpu": "0", "why": why}
     if tuned is None:
         return facts | {"layers_on_gpu": _UNKNOWN}
-    facts["layers_on_gpu"] = f"{tuned.layers_on_gpu} of {tuned.layers}"
-    if tuned.layers_on_gpu == 0:
+    facts["layers_on_gpu"] = f"{tuned.layers_on_gpu} of {tuned.layers}" if tuned.layers else _UNTOLD
+    if tuned.layers and tuned.layers_on_gpu == 0:
         facts["why"] = "llama.cpp put no layer there; it says why when run with its log"
     return facts | {"prefill_tok_s": tuned.prefill_tok_s, "decode_tok_s": tuned.decode_tok_s}
 

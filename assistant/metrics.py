@@ -23,7 +23,10 @@ _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 
 
 class Metrics:
-    """`engine` and `reading` give totals at the time of a scrape: names ending in `_total` are counters."""
+    """`engine` and `reading` give totals at the time of a scrape: names ending in `_total` are counters.
+
+    Those in `_s_total` count seconds, which Prometheus wants to be called so.
+    """
 
     def __init__(self, engine: Values, reading: Values) -> None:
         self._registry = CollectorRegistry()
@@ -96,7 +99,8 @@ class _Stats(Collector):
         return []  # names are known at a scrape only; without this the registry would scrape once on registering
 
     def collect(self) -> Iterator[Metric]:
-        for name, value in self._stats().items():
+        for key, value in self._stats().items():
+            name = key.replace("_s_total", "_seconds_total")
             words = name.removesuffix("_total").replace("_", " ")
             kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
             about = self._part.replace("_", " ").capitalize()

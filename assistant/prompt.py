@@ -15,12 +15,20 @@ from pathlib import Path
 from string import Template
 
 from assistant.errors import BadSettings, QuestionTooLong
+from assistant.passages import Passage, nearest
 from assistant.records import Block, Hit, Message, PromptMessage
 
-_PLACEHOLDERS = {"system": set(), "sources": set(), "source": {"heading", "text"}, "question": {"question"}}
+_PLACEHOLDERS = {
+    "system": set(),
+    "sources": set(),
+    "source": {"heading", "text"},
+    "question": {"question"},
+    "pointed": {"question", "passages"},
+}
 _MARKER = re.compile(r" \[\d{1,3}\]")  # as our answers have it
 _TURN_TOKENS = 8  # what a chat template adds around a message, at most
 _LEAST = 2 * _TURN_TOKENS  # tokens below which a turn is not worth keeping
+_POINTED = 4  # a question with its likely passages takes at most this part of the budget
 _GAP = " […]"  # stands where a turn was cut
 
 Count = Callable[[str], int]
@@ -36,9 +44,13 @@ class Prompt:
 
 
 class Prompts:
-    """The templates of one folder. Raises BadSettings when one is missing or lacks a placeholder."""
+    """The templates of one folder. Raises BadSettings when one is missing or lacks a placeholder.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    `point` repeats the likely sentences of the sources beside the question, for a model that reads chunks one by one.
+    """
+
+    def __init__(self, folder: Path | None = None, point: bool = False) -> None:
+        self._point = point
         folder = folder or _shipped()
         self._texts = {name: _read(folder / f"{name}.txt", wanted) for name, wanted in _PLACEHOLDERS.items()}
 
@@ -61,7 +73,10 @@ class Prompts:
         The newest exchange of the history always stays. Hits that do not fit are left out, worst first.
         Raises QuestionTooLong when not even the question fits beside the best hit.
         """
-        asked = self._fill("question", question=question)
+        passages = nearest(_asked_about(question, history), hits) if self._point else []
+        asked = self._ask(question, passages)
+        if passages and count(asked) > budget // _POINTED:
+            passages, asked = [], self._ask(question, [])
         left = budget - count(self._texts["system"]) - count(asked) - 3 * _TURN_TOKENS
         if left < 0:
             raise QuestionTooLong(
@@ -78,6 +93,8 @@ class Prompts:
                 f"The question has {count(question)} tokens and leaves no room for a source among {budget}.",
                 "Ask a shorter question, start a new conversation, or raise engine.context_tokens.",
             )
+        fitting = {hit.chunk.id for hit in shown}
+        asked = self._ask(question, [passage for passage in passages if passage.chunk_id in fitting])
         messages = self._messages(asked, kept, shown)
         return Prompt(messages, tuple(shown), dropped_turns=sum(turn not in kept for turn in turns))
 
@@ -89,6 +106,11 @@ class Prompts:
             PromptMessage("user", (*sources, Block(first.content))),
             *(PromptMessage(turn.role, (Block(turn.content),)) for turn in others),
         )
+
+    def _ask(self, question: str, passages: Sequence[Passage]) -> str:
+        if not passages:
+            return self._fill("question", question=question)
+        return self._fill("pointed", question=question, passages=" ".join(passage.text for passage in passages))
 
     def _turns(self, history: Sequence[Message]) -> list[Message]:
         """The history as the model saw it: earlier questions in their form, answers without our markers."""
@@ -117,6 +139,12 @@ class Prompts:
 
     def _fill(self, name: str, **values: str) -> str:
         return Template(self._texts[name]).substitute(values)
+
+
+def _asked_about(question: str, history: Sequence[Message]) -> str:
+    """The question together with the one before it: "And in 2019?" alone points nowhere."""
+    before = [turn.content for turn in history if turn.role == "user"]
+    return f"{before[-1]} {question}" if before else question
 
 
 def _newest(turns: Sequence[Message], count: Count, budget: int) -> list[Message]:

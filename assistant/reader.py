@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assistant.errors import UnknownCollection
+from assistant.errors import EngineFailed, UnknownCollection
 from assistant.records import Progress
 
 if TYPE_CHECKING:
     from assistant.chain import Assistant
 
 _CLOSE_S = 30  # a step takes far less; should the engine hang, the server must still end
+_TRIES = 4  # the first one, and three after a failure
+_PAUSE_S = 5.0  # before another try
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +73,25 @@ class Reader:
         self._want_all()
         while (collection := self._next()) is not None:
             try:
-                self._assistant.read_ahead(collection, self._progress(collection), self._closing)
+                self._read(collection)
             except UnknownCollection:
                 log.info("collection %s is gone", collection)
             except Exception:
                 log.exception("collection %s could not be read ahead", collection)
             self.state = None
+
+    def _read(self, collection: str) -> None:
+        """Reads a collection. It goes on after a failed step, which may have been another's; what was read is kept."""
+        for left in reversed(range(_TRIES)):
+            try:
+                self._assistant.read_ahead(collection, self._progress(collection), self._closing)
+                break
+            except EngineFailed as error:
+                if left == 0:
+                    raise
+                log.warning("reading collection %s ahead failed and is tried again: %s", collection, error)
+            if self._closing.wait(_PAUSE_S):
+                break
 
     def _want_all(self) -> None:
         default = self._assistant.settings.collection

@@ -17,6 +17,7 @@ from assistant.turns import Turn, count, phase
 MARKER = re.compile(r"\[(\d{1,3})\]")
 MOST_LISTED = 500  # documents; a longer list would make the page slow
 MOST_EXAMPLES = 3
+LEAST_WAIT_S = 0.1  # for other people's answers, that is worth telling
 LONGEST_EXAMPLE = 110  # characters of a title inside an example question
 
 VERDICTS = {"supported": "in the sources", "unsupported": "not in the sources", "unchecked": "not checked"}
@@ -164,10 +165,14 @@ def _tallies(sentences: Sequence[Sentence]) -> Iterator[str]:
 def _timings(timings: Timings) -> Iterator[str]:
     if timings.completion_tokens:
         yield f"first word after {timings.ttft_s:.1f} s"
-    if timings.decode_tok_s:
-        yield f"{timings.decode_tok_s:.0f} tokens/s"
+    if timings.queue_s > LEAST_WAIT_S:
+        yield f"waited {timings.queue_s:.1f} s"
     if timings.prompt_tokens:
-        yield f"prompt {timings.prompt_tokens:,} tokens, {timings.cached_tokens:,} cached"
+        read = f", read in {timings.prefill_s:.1f} s" if timings.prefill_s >= 0.05 else ""  # less would show as 0.0
+        yield f"prompt {timings.prompt_tokens:,} tokens, {timings.cached_tokens:,} cached{read}"
+    if timings.completion_tokens:
+        speed = f", {timings.decode_tok_s:.0f} tokens/s" if timings.decode_tok_s else ""
+        yield f"wrote {count(timings.completion_tokens, 'token')}{speed}"
 
 
 # ---- the documents

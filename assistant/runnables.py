@@ -29,6 +29,7 @@ from assistant.records import Chunk, Hit, Message, PromptMessage, Role, Sampling
 from assistant.retrieve import Retriever
 
 _MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+_METHODS = ("json_schema", "json_mode")  # of structured output
 _ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
 
 
@@ -107,13 +108,24 @@ class LocalChatModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def with_structured_output(
-        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        include_raw: bool = False,
+        method: str = "json_schema",
+        strict: bool | None = None,  # noqa: ARG002 - LangChain's keyword
+        **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
         """A model whose messages become what `schema` describes: a pydantic class's instances, or JSON values.
 
         Where the text is no such thing, as when it came to max_tokens, it raises OutputParserException; with
         `include_raw` it gives {"raw", "parsed", "parsing_error"} instead. Further keywords go to the model.
+
+        `method` may be "json_schema" or "json_mode", which are the same here; BadInput for any other. `strict` is
+        ignored: a grammar always holds the text to the schema.
         """
+        if method not in _METHODS:
+            raise BadInput(f"Structured output has no method {method!r}.", f"Use {' or '.join(_METHODS)}.")
         known = isinstance(schema, type) and issubclass(schema, BaseModel)
         if not known and not isinstance(schema, dict):
             raise BadFormat(f"{schema!r} is neither a pydantic class nor a JSON schema.", "Give one of the two.")

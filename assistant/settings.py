@@ -18,6 +18,7 @@ from platformdirs import user_data_path
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -49,7 +50,15 @@ def _expanded(path: Path) -> Path:
 
 Folder = Annotated[Path, AfterValidator(_expanded)]
 
-Switch = Literal["auto", "on", "off"]
+_BOOLEANS = {"true": "on", "1": "on", "false": "off", "0": "off"}
+
+
+def _switched(value: object) -> object:
+    """A boolean, which some of these settings were once, as "on" or "off". The environment has it as text."""
+    return _BOOLEANS.get(str(value).lower(), value)
+
+
+Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switched)]
 
 
 class Section(BaseModel):
@@ -106,6 +115,15 @@ class EngineSection(Section):
             # a ValueError would be told without the key and its source
             raise PydanticCustomError("batch_tokens", "Input should be 0, or from 16 to 2048")
         return value
+
+    @model_validator(mode="after")
+    def _check_cells(self) -> EngineSection:
+        if self.kv_type == "q8_0" and self.flash_attention == "off":
+            raise ValueError(
+                "engine.kv_type q8_0 needs flash attention, and engine.flash_attention is off: set it to on or auto, "
+                "or engine.kv_type to f16"
+            )
+        return self
 
 
 class AnswerSection(Section):

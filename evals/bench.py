@@ -4,8 +4,8 @@
 
 Three engines run the same GGUF file on the same prompts with as many threads: ours, `llama_cpp.Llama` with its own
 defaults, and llama.cpp's server from the xllamacpp wheel. Only one computes at a time, and within each repetition they
-take turns, in an order that rotates, so that a machine that grows warm or busy does so for all. The last line on
-stdout is the result as JSON; ratios are ours over theirs.
+take turns, in an order that rotates from one to the next, so that a machine that grows warm or busy does so for all.
+The last line on stdout is the result as JSON; ratios are ours over theirs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -33,7 +33,7 @@ from assistant import settings as settings_room
 from assistant.errors import BadInput, EngineFailed
 from assistant.records import Message
 from assistant.settings import Settings
-from assistant.tuning import engine_config
+from assistant.tuning import engine_config, in_force, read
 from evals import bench_report
 from evals.bench_prompts import FOLLOW_UP, HITS, LONG, PASSAGE, Asker, Drawer, Wire, texts
 from evals.bench_report import USERS, Sample
@@ -44,6 +44,8 @@ from evals.peers import LLAMA, NAMES, OURS, SERVER, Job
 CASES = ("cold", "warm", "followup", "decode", "users", "start", "memory")
 IMPLIED = {"followup": {"cold"}, "users": {"warm"}}  # a follow-up needs a question before it; warm is one user alone
 SHORT, LONGEST = 24, 64  # tokens of an answer
+HEADLINE = 4  # users at once whose ratio is a headline figure: measured in every repetition
+TUNABLE = ("batch_tokens", "draft_tokens", "kv_type", "flash_attention", "repack_weights")
 HEAD = 110  # tokens of a prompt beside its passages, about; for the estimate
 
 
@@ -75,17 +77,17 @@ class Bench:
     runners: Mapping[str, Runner]
     asker: Asker
     samples: list[Sample] = field(default_factory=list)
-    turns: int = 0  # questions so far, which rotate the order
 
     def ask(
-        self, prompts: Mapping[str, Sequence[Wire]], max_tokens: int, keep: Callable[[str, Job], None] | None = None
+        self,
+        prompts: Mapping[str, Sequence[Wire]],
+        max_tokens: int,
+        turn: int = 0,
+        keep: Callable[[str, Job], None] | None = None,
     ) -> dict[str, Job]:
-        """One engine after the other, each with its own prompts; `keep` is told of each reply."""
-        names = [name for name in NAMES if name in prompts]
-        first = self.turns % len(names)
-        self.turns += 1
+        """One engine after the other, each with its own prompts; `keep` is told of each reply. `turn` rotates them."""
         replies = {}
-        for name in names[first:] + names[:first]:
+        for name in order(prompts, turn):
             job = {"op": "ask", "prompts": list(prompts[name]), "max_tokens": max_tokens}
             if (reply := self.runners[name].do(job)) is not None:
                 replies[name] = reply
@@ -102,7 +104,14 @@ class Bench:
             shown = ", ".join(f"{key} {value:.2f}" for key, value in sample.values.items() if value is not None)
             terminal.say(f"  {case} {repetition + 1}, {bench_report.TITLES[name]}: {shown}")
 
-        return self.ask(prompts, max_tokens, keep)
+        return self.ask(prompts, max_tokens, repetition + list(bench_report.CASES).index(case), keep)
+
+
+def order(names: Collection[str], turn: int) -> list[str]:
+    """The engines in the order in which they are asked."""
+    known = [name for name in NAMES if name in names]
+    first = turn % len(known)
+    return known[first:] + known[:first]
 
 
 def values(case: str, reply: Job) -> dict[str, float | None]:
@@ -122,11 +131,8 @@ def values(case: str, reply: Job) -> dict[str, float | None]:
         "prompt_tokens": one["prompt_tokens"],
         **cores,
     }
-    if (
-        case == "cold"
-    ):  # nobody knows the passages, though ours calls a chunk cached that it reads, keeps and then joins
-        computed = max(one["prompt_tokens"] - one["cached_tokens"], HITS * PASSAGE)
-        found["prefill_tok_s"] = computed / one["ttft_s"]
+    if case == "cold":
+        found["prefill_tok_s"] = (one["prompt_tokens"] - one["cached_tokens"]) / one["ttft_s"]
     return found
 
 
@@ -167,17 +173,27 @@ def users(bench: Bench, repetition: int, count: int) -> None:
 
 
 def repetitions(bench: Bench) -> None:
-    """All cases but start and memory. Several users are asked for once in a whole run, as they take longest; in every
-    repetition where --only names them."""
-    options, several = bench.options, USERS[1:]
+    """All cases but start and memory."""
+    options = bench.options
     for repetition in range(options.repeats):
         if options.cases & {"cold", "decode"}:
             conversation(bench, repetition, options.cases)
         if "warm" in options.cases:
             users(bench, repetition, 1)
-        for place, count in enumerate(several):
-            if "users" in options.cases and (options.only or place % options.repeats == repetition):
-                users(bench, repetition, count)
+        for count in several(options, repetition):
+            users(bench, repetition, count)
+
+
+def several(options: Options, repetition: int) -> list[int]:
+    """How many users at once are measured in a repetition, beside one. As they take longest, a whole run measures most
+    of these numbers once; where --only names them, and for `HEADLINE`, it is in every repetition."""
+    if "users" not in options.cases:
+        return []
+    return [
+        count
+        for place, count in enumerate(USERS[1:])
+        if options.only or count == HEADLINE or place % options.repeats == repetition
+    ]
 
 
 def memory(bench: Bench) -> dict[str, float | None]:
@@ -206,6 +222,7 @@ def run(options: Options) -> tuple[dict[str, Any], list[Sample]]:
         config = asdict(engine_config(settings, model.sha256)) | {"store": None}
         runners = {one: opened.enter_context(closing(Runner(one, opening, folder / f"{one}.log"))) for one in NAMES}
         opening["config"] = config
+        ran = _ran(config, settings, model)
         asker = _asker(model.paths["model"], options, settings.engine.context_tokens)
         bench = Bench(options, runners, asker)
         kept: dict[str, Any] = {"rss_gb": None, "kv_mb_per_1000_tokens": None}
@@ -218,7 +235,7 @@ def run(options: Options) -> tuple[dict[str, Any], list[Sample]]:
         seconds = starts(options.documents, settings, folder) if "start" in options.cases else []
     start_s = {"cold_start_ttft_s": round(statistics.median(seconds), 2) if seconds else None}
     about = {"load_before": round(load, 2), "elapsed_s": round(time.monotonic() - began)}
-    result = bench_report.ratios(bench.samples) | start_s | kept | _facts(bench, settings, model) | about
+    result = bench_report.ratios(bench.samples) | start_s | kept | _facts(bench, settings, model) | ran | about
     return {"bench": "engine", **result, "medians": bench_report.medians(bench.samples)}, bench.samples
 
 
@@ -240,12 +257,12 @@ def _open(bench: Bench, opening: Job) -> None:
 def estimate_s(options: Options, replies: Mapping[str, Job]) -> float:
     """Seconds that the cases will take, from how fast each engine read and answered its first prompt."""
     cases, total, once = options.cases, 0.0, 0.0
-    several = sum(USERS[1:]) * (options.repeats if options.only else 1) if "users" in cases else 0
+    asked = sum(sum(several(options, repetition)) for repetition in range(options.repeats))
     for name, reply in replies.items():
         (one,) = reply["answers"]
         read = one["ttft_s"] / max(one["prompt_tokens"] - one["cached_tokens"], 1) * (HITS * PASSAGE + HEAD)
         token = one["decode_s"] / max(one["tokens"] - 1, 1)
-        prompts = options.repeats * len(cases & {"cold", "warm"}) + (several if name != LLAMA else 0)
+        prompts = options.repeats * len(cases & {"cold", "warm"}) + (asked if name != LLAMA else 0)
         answers = (prompts + options.repeats * ("followup" in cases)) * SHORT
         total += prompts * read + token * (answers + options.repeats * LONGEST * ("decode" in cases))
         once = read if name == OURS else once
@@ -287,6 +304,13 @@ def _facts(bench: Bench, settings: Settings, model: models.LocalModel) -> dict[s
         "machine": bench_report.machine(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def _ran(config: Mapping[str, Any], settings: Settings, model: models.LocalModel) -> dict[str, Any]:
+    """What of our engine can be tuned, as it ran; `sources` says of each "setting", "tuning" or "default"."""
+    sources = in_force(settings.engine, read(settings, model.sha256)).sources
+    sources["draft_tokens"] = sources.pop("drafts")  # the setting's name
+    return {name: config[name] for name in TUNABLE} | {"sources": sources}
 
 
 def show(result: Mapping[str, Any], samples: Sequence[Sample]) -> None:

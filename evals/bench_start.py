@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from assistant import terminal
-from assistant.settings import Settings
+from assistant import terminal, tuning
+from assistant.settings import CONFIG_NAME, Settings
 from evals.bench_prompts import QUESTIONS
 
 STARTS = 3
@@ -25,6 +26,7 @@ def starts(documents: Path, settings: Settings, folder: Path) -> list[float]:
         "ASSISTANT_ANSWER__MAX_TOKENS": "16",
     }
     command = [sys.executable, "-m", "assistant"]
+    _copy_choices(settings.home, folder / "home")
     with (folder / "start.log").open("wb") as log:
         ingest = [*command, "ingest", str(documents)]
         if not _ended_well(subprocess.Popen(ingest, stdout=log, stderr=log, env=environment, start_new_session=True)):
@@ -47,6 +49,14 @@ def starts(documents: Path, settings: Settings, folder: Path) -> list[float]:
             seconds.append(first - began)
             terminal.say(f"  start {len(seconds)}: {seconds[-1]:.2f} s")
     return seconds
+
+
+def _copy_choices(home: Path, target: Path) -> None:
+    """Makes a home that answers as the user's does: with the same settings, and what tuning found."""
+    target.mkdir()
+    for name in (CONFIG_NAME, tuning.FILE_NAME):
+        if (home / name).is_file():
+            shutil.copy(home / name, target)
 
 
 def _first_byte(process: subprocess.Popen[bytes]) -> float | None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from evals.peers import Job
+from assistant import SPIN_COUNT_IS_OURS
+from evals.peers import OURS, Job
 
 TIMEOUT_S = 900.0  # for one job: eight long prompts on a slow machine
+
+# GNU OpenMP's own default. The package `assistant` sets another one when it is imported, here and again in every
+# peer's process, so it is not enough to take that one away: the others must run as their users run them.
+GNU_SPIN_COUNT = "300000"
 
 
 class PeerFailed(Exception):
@@ -25,15 +31,19 @@ class PeerFailed(Exception):
 
 
 class Pipe:
-    """A process that answers each JSON line with one. Close it when done. What it says on stderr goes to `log`."""
+    """A process that answers each JSON line with one. Close it when done.
 
-    def __init__(self, command: Sequence[str], log: Path) -> None:
-        with log.open("wb") as stream:
+    What it says on stderr is added to `log`: that of a process which crashed stays there when another is started.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+        with log.open("ab") as stream:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stream,
+                env=environment,
                 encoding="utf-8",
                 start_new_session=True,  # Ctrl-C is for us; we end it
             )
@@ -117,7 +127,13 @@ class Runner:
 
 
 def _start(name: str, log: Path) -> Pipe:
-    return Pipe([sys.executable, "-m", "evals.peers", name], log)
+    return Pipe([sys.executable, "-m", "evals.peers", name], log, _environment(name))
+
+
+def _environment(name: str) -> dict[str, str]:
+    """Of an engine's process. What the user set of OpenMP holds for all engines."""
+    theirs = {"GOMP_SPINCOUNT": GNU_SPIN_COUNT} if name != OURS and SPIN_COUNT_IS_OURS else {}
+    return os.environ | theirs
 
 
 def _cause(code: int) -> str:

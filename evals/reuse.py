@@ -19,16 +19,17 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from assistant import models
-from assistant.engine import Done, Engine, EngineConfig, Params, Piece
+from assistant.engine import Done, Engine, Params, Piece
 from assistant.prompt import Prompts
 from assistant.records import Chunk, Hit
 from assistant.runnables import to_messages, to_turns
 from assistant.settings import Settings
+from assistant.tuning import engine_config
 
 Mode = Literal["exact", "chunks"]
 OTHERS = 3
@@ -76,9 +77,11 @@ def _normal(text: str) -> str:
 
 def run(todo: Sequence[Case], mode: Mode, users: int) -> Iterator[dict[str, Any]]:
     """Answers each case; one result as soon as it is there."""
-    settings, prompts = Settings(), Prompts()
+    settings, prompts = Settings(), Prompts(point=mode == "chunks")
     model = models.resolve(settings.models.llm, settings.models.folder)
-    config = EngineConfig(reuse=mode, max_sequences=users, model_id=model.sha256, store_memory_bytes=2 << 30)
+    config = replace(
+        engine_config(settings, model.sha256), reuse=mode, max_sequences=users, store=None, store_memory_bytes=2 << 30
+    )
     engine = Engine.open(model.paths["model"], config)
 
     def ask(case: Case) -> dict[str, Any]:

@@ -3,4 +3,4 @@
 # A plain variable hides the forced cache entry.
 set(LLAMA_BUILD_COMMON OFF)
 # GCC before 13.3 miscompiles llama.cpp for CPUs with AMX; the header says how.
-set(CMAKE_CXX_FLAGS_INIT "-include ${CMAKE_CURRENT_LIST_DIR}/tile_config.h")
+set(CMAKE_CXX_FLAGS_INIT "-include \"${CMAKE_CURRENT_LIST_DIR}/tile_config.h\"")

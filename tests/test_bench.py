@@ -12,10 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import REPO, real_model
+from test_tuning import entry
 
 from assistant.errors import BadInput
+from assistant.models import LocalModel
 from assistant.records import Message
-from evals import bench, bench_report, peer_process, peers
+from assistant.settings import Settings
+from evals import bench, bench_report, bench_start, peer_process, peers
 from evals.bench_prompts import Asker, Drawer, Text, plain, texts
 from evals.bench_report import Sample
 from evals.peer_process import PeerFailed, Pipe, Runner
@@ -155,10 +158,66 @@ def test_the_estimate_grows_with_the_work() -> None:
     assert 0 < bench.estimate_s(short, first) < bench.estimate_s(whole, first)
 
 
+def test_what_ran_is_told_with_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "read", lambda *args: entry())
+    config = {
+        "batch_tokens": 64,
+        "draft_tokens": 2,
+        "kv_type": "q8_0",
+        "flash_attention": "on",
+        "repack_weights": True,
+    }
+    told = bench._ran(config | {"queue": 1}, Settings(engine={"batch_tokens": 64}), LocalModel("m", "llm", {}, ""))
+    assert {name: told[name] for name in config} == config
+    assert "queue" not in told
+    assert (told["sources"]["batch_tokens"], told["sources"]["draft_tokens"]) == ("setting", "tuning")
+    assert told["sources"].keys() >= config.keys()
+
+
+@pytest.mark.parametrize("case", bench_report.CASES)
+def test_each_repetition_of_a_case_has_another_order(case: str) -> None:
+    asked: list[str] = []
+
+    class Fake:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def do(self, job: dict) -> None:
+            asked.append(self.name)
+
+    run = bench.Bench(bench.Options(), {name: Fake(name) for name in NAMES}, asker())
+    for repetition in range(len(NAMES)):
+        run.measure(case, repetition, bench.everyone([[]]))
+    size = len(NAMES)
+    orders = [tuple(asked[at : at + size]) for at in range(0, len(asked), size)]
+    assert len(set(orders)) == len({first for first, *_ in orders}) == size
+
+
+def test_four_users_are_measured_in_every_repetition() -> None:
+    whole, named, other = bench.Options(), bench.Options(only=("users",)), bench.Options(only=("cold",))
+    assert [bench.several(whole, repetition) for repetition in range(3)] == [[2, 4], [4], [4, 8]]
+    assert bench.several(bench.Options(repeats=1), 0) == [2, 4, 8]
+    assert bench.several(named, 2) == [2, 4, 8]
+    assert bench.several(other, 0) == []
+
+
+def test_the_start_is_measured_in_a_home_like_the_users(tmp_path: Path) -> None:
+    home = tmp_path / "mine"
+    home.mkdir()
+    bench_start._copy_choices(home, tmp_path / "bare")
+    (home / "assistant.toml").write_text("[retrieve]\nk = 3\n")
+    (home / "tuning.json").write_text("[]")
+    (home / "notes.txt").write_text("private")
+    bench_start._copy_choices(home, tmp_path / "full")
+    assert [path.name for path in (tmp_path / "bare").iterdir()] == []
+    assert {path.name for path in (tmp_path / "full").iterdir()} == {"assistant.toml", "tuning.json"}
+
+
 # Processes
 
 PROGRAM = """
 import json, os, signal, sys
+print("here I am", file=sys.stderr, flush=True)
 for line in sys.stdin:
     job = json.loads(line)
     if job.get("die", job.get("repack")):
@@ -179,6 +238,16 @@ def test_a_crash_with_repacking_is_survived_without(tmp_path: Path) -> None:
     assert peer.do({"op": "ask"}) == {"did": "ask"}
     assert (peer.repack, peer.reason) == ("off: crashed with it", "")
     peer.close()
+    assert (tmp_path / "log").read_text() == 2 * "here I am\n"  # what the first one said is still there
+
+
+def test_only_ours_runs_with_our_spin_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "5000")
+    monkeypatch.setattr(peer_process, "SPIN_COUNT_IS_OURS", True)
+    counts = [peer_process._environment(name)["GOMP_SPINCOUNT"] for name in NAMES]
+    assert counts == ["5000", "300000", "300000"]
+    monkeypatch.setattr(peer_process, "SPIN_COUNT_IS_OURS", False)  # but the user's
+    assert {peer_process._environment(name)["GOMP_SPINCOUNT"] for name in NAMES} == {"5000"}
 
 
 def test_a_crash_without_repacking_ends_the_peer_and_says_why(tmp_path: Path) -> None:

@@ -90,6 +90,14 @@ def test_with_tuning_it_says_what_was_offloaded_and_how_fast_it_is(monkeypatch) 
     assert "why" in doctor.gpu(-1, entry(layers_on_gpu=0, layers=29))
 
 
+def test_where_llama_cpp_said_nothing_of_layers_they_are_unknown(monkeypatch) -> None:
+    monkeypatch.setattr(tuning, "gpu_facts", lambda: GPU)
+    report = doctor.gpu(-1, entry(layers_on_gpu=0, layers=0))
+    assert report["layers_on_gpu"].startswith("unknown")
+    assert "why" not in report
+    assert report["decode_tok_s"] == 10
+
+
 def test_what_is_in_force_is_shown_with_its_source(home, tuned, run, monkeypatch) -> None:
     before = json.loads(run("doctor", "--json")[1])
     assert before["engine"]["batch_tokens"] == {"value": 128, "source": "default"}

@@ -13,6 +13,7 @@ from assistant.prompt import Prompt, Prompts
 from assistant.records import Chunk, Hit, Message
 
 PROMPTS = Prompts()
+POINTED = Prompts(point=True)
 
 
 def count(text: str) -> int:
@@ -24,8 +25,8 @@ def hit(text: str, number: int = 0) -> Hit:
 
 
 def build(question: str = "Why?", history: list[Message] | None = None, hits: list[Hit] | None = None,
-          budget: int = 1000, history_budget: int = 500) -> Prompt:  # fmt: skip
-    return PROMPTS.build(question, history or [], [hit("Some text.")] if hits is None else hits,
+          budget: int = 1000, history_budget: int = 500, prompts: Prompts = PROMPTS) -> Prompt:  # fmt: skip
+    return prompts.build(question, history or [], [hit("Some text.")] if hits is None else hits,
                          count, budget, history_budget)  # fmt: skip
 
 
@@ -93,16 +94,41 @@ def test_a_question_that_leaves_no_room_is_refused_with_the_numbers() -> None:
     st.lists(st.text("ab ", max_size=200), max_size=9),
     st.lists(st.text("cd ", min_size=1, max_size=200), max_size=6),
     st.integers(120, 400),
+    st.sampled_from([PROMPTS, POINTED]),
 )
-def test_the_budget_is_kept(turns: list[str], texts: list[str], budget: int) -> None:
+def test_the_budget_is_kept(turns: list[str], texts: list[str], budget: int, prompts: Prompts) -> None:
     history = [Message("user" if n % 2 == 0 else "assistant", turn) for n, turn in enumerate(turns)]
     try:
         prompt = build(history=history, hits=[hit(text, n) for n, text in enumerate(texts)], budget=budget,
-                       history_budget=100)  # fmt: skip
+                       history_budget=100, prompts=prompts)  # fmt: skip
     except QuestionTooLong:
         return
     assert count(text_of(prompt)) <= budget
     assert prompt.messages[1].role == "user"
+
+
+def test_likely_passages_stand_beside_the_question_and_leave_the_chunks_as_they_are() -> None:
+    hits = [hit("The lamp was lit in 1874. Tom Ferris kept it."), hit("It rained.", 1)]
+    plain, pointed = (build("When was the lamp lit?", hits=hits, prompts=prompts) for prompts in (PROMPTS, POINTED))
+    assert [block for block in pointed.messages[1].blocks if block.id] == [
+        block for block in plain.messages[1].blocks if block.id
+    ]
+    asked = pointed.messages[-1].blocks[-1].text
+    assert "Likely passages: The lamp was lit in 1874.\n" in asked
+    assert asked.count("When was the lamp lit?") == 2
+
+
+def test_passages_come_only_from_hits_that_fit() -> None:
+    hits = [hit("A lamp. " + "word " * 100), hit("B lamp. " + "word " * 100, 1)]
+    prompt = build("Which lamp?", hits=hits, budget=230, prompts=POINTED)
+    assert len(prompt.hits) == 1
+    assert "B lamp" not in text_of(prompt)
+
+
+def test_a_follow_up_is_pointed_by_the_question_before_it() -> None:
+    history = [Message("user", "When was the lamp lit?"), Message("assistant", "In 1874.")]
+    prompt = build("And the bell?", history, [hit("The lamp was lit in 1874. It rained.")], prompts=POINTED)
+    assert "Likely passages: The lamp was lit in 1874." in text_of(prompt)
 
 
 @pytest.mark.parametrize(("name", "text"), [("question", "no placeholder"), ("system", "$what")])

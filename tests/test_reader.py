@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fake_assistant import FakeAssistant
 
+from assistant import reader as reader_room
 from assistant.errors import EngineFailed
 from assistant.reader import Reader, Reading
 from assistant.settings import Settings
@@ -63,15 +64,36 @@ def test_how_far_it_is_shows(fake, reader):
     assert {Reading("default", 0, 2), Reading("default", 1, 2)} <= seen
 
 
-def test_errors_go_to_the_log_and_the_next_collection_is_read(fake, reader, caplog):
+def test_errors_go_to_the_log_and_the_next_collection_is_read(fake, reader, caplog, monkeypatch):
+    monkeypatch.setattr(reader_room, "_PAUSE_S", 0.01)
     fake.error = EngineFailed("A step failed.")
     reader.start()
-    wait_until(lambda: "A step failed." in caplog.text)
+    wait_until(lambda: "could not be read ahead" in caplog.text)
+    assert caplog.text.count("is tried again: A step failed.") == 3
     fake.error = None
     reader.wake("nowhere")
     reader.wake("default")
     wait_until(lambda: fake.read == ["default"])
     assert reader.state is None
+
+
+def test_a_collection_is_read_on_after_a_failed_step(fake, reader, caplog, monkeypatch):
+    monkeypatch.setattr(reader_room, "_PAUSE_S", 0.2)
+    fake.error = EngineFailed("A step failed.")
+    reader.start()
+    wait_until(lambda: "is tried again" in caplog.text)
+    fake.error = None
+    wait_until(lambda: fake.read == ["default"])
+
+
+def test_closing_does_not_wait_for_another_try(fake, reader, caplog):
+    fake.error = EngineFailed("A step failed.")
+    reader.start()
+    wait_until(lambda: "is tried again" in caplog.text)
+    began = time.monotonic()
+    reader.close()
+    assert time.monotonic() - began < 2
+    assert not reader._thread.is_alive()
 
 
 def test_closing_stops_it_at_once(fake, reader):

@@ -297,9 +297,22 @@ def test_turns_that_no_longer_fit_are_told(dropped, words):
 
 def test_timings_are_told():
     timings = Timings(ttft_s=0.84, decode_tok_s=16.6, prompt_tokens=1263, cached_tokens=1100, completion_tokens=40)
-    text = Seen(turn_html(finished(timings=timings))).text
-    for fact in ("first word after 0.8 s", "17 tokens/s", "prompt 1,263 tokens, 1,100 cached"):
+    text = Seen(turn_html(finished(timings=replace(timings, queue_s=0.24, prefill_s=0.58)))).text
+    for fact in (
+        *("first word after 0.8 s", "waited 0.2 s", "wrote 40 tokens, 17 tokens/s"),
+        "prompt 1,263 tokens, 1,100 cached, read in 0.6 s",
+    ):
         assert fact in text
+    text = Seen(turn_html(finished(timings=replace(timings, queue_s=0.09, prefill_s=0.01)))).text
+    assert "1,100 cached" in text
+    assert "waited" not in text
+    assert "read in" not in text
+
+
+def test_of_an_answer_that_never_came_no_speed_is_told():
+    text = Seen(turn_html(finished(timings=Timings(prompt_tokens=9, completion_tokens=0)))).text
+    assert "prompt 9 tokens" in text
+    assert "wrote" not in text
 
 
 @pytest.mark.parametrize(("reason", "words"), [("cancelled", "Stopped."), ("length", "length limit")])

@@ -45,7 +45,8 @@ STAGES = {
     "index": {"shared_folder"},
     "library": {"database", "lexical", "schema"},
     "retrieve": {"embedder", "index", "library"},  # it is handed these three, and names their types
-    "prompt": set(),
+    "passages": {"cite"},
+    "prompt": {"passages"},
     "cite": set(),
     "draft": {"cite"},
     "walk": set(),

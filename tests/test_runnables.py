@@ -94,3 +94,11 @@ def test_text_that_broke_off_is_no_structured_output() -> None:
     assert isinstance(whole["parsing_error"], OutputParserException)
     with pytest.raises(BadFormat, match="neither"):
         cut.with_structured_output(int)
+
+
+def test_langchain_s_usual_keywords_of_structured_output() -> None:
+    for method in ("json_schema", "json_mode"):
+        asked = model(FakeEngine()).with_structured_output(Keeper, method=method, strict=True)
+        assert asked.invoke("?") == Keeper(name="Ada", year=1962)
+    with pytest.raises(BadInput, match="no method 'function_calling'"):
+        model(FakeEngine()).with_structured_output(Keeper, method="function_calling")

@@ -35,7 +35,7 @@ class FakeBackend:
 
     def __init__(self, cells: int = 64, sequences: int = 4, batch: int = 8) -> None:
         self.cells, self.sequences, self.batch = cells, sequences, batch
-        self.identity = "fake"
+        self.identity, self.cuts = "fake", True
         self.held: list[list[int]] = [[] for _ in range(sequences)]
         self.next_tokens: dict[int, int] = {}
         self.samplers: list[FakeSampler] = []
@@ -338,6 +338,19 @@ def test_what_was_read_ahead_is_not_computed_again() -> None:
     assert backend.decoded - before == 1
     assert isinstance(client.end, Done)
     assert client.end.cached_tokens == 42
+
+
+def test_what_is_read_for_a_request_does_not_count_as_cached() -> None:
+    scheduler = scheduler_of(FakeBackend(cells=200, batch=50), active=1, prefixes=0)
+    prompt = chunked([[1] * 20, [2] * 20], [3])
+    cached = []
+    for _ in range(2):
+        client = Client(prompt, 1)
+        scheduler.waiting.append(client.request)
+        drain(scheduler)
+        assert isinstance(client.end, Done)
+        cached.append(client.end.cached_tokens)
+    assert cached == [0, 42]
 
 
 def test_reading_ahead_pauses_while_somebody_waits_and_makes_room_for_him() -> None:

@@ -70,3 +70,23 @@ def test_save_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where the folder should be")
     with pytest.raises(StorageError, match=r"assistant\.toml"):
         settings.save("models.llm", "other")
+
+
+@pytest.mark.parametrize(("value", "taken"), [("true", "on"), ("false", "off"), ('"auto"', "auto"), ('"on"', "on")])
+def test_a_switch_takes_booleans_too(value: str, taken: str, tmp_path: Path) -> None:
+    (tmp_path / "assistant.toml").write_text(f"[engine]\nrepack_weights = {value}\n")
+    assert settings.load().engine.repack_weights == taken
+
+
+def test_a_switch_takes_booleans_from_the_environment_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSISTANT_ENGINE__REPACK_WEIGHTS", "False")
+    assert settings.load().engine.repack_weights == "off"
+    monkeypatch.setenv("ASSISTANT_ENGINE__REPACK_WEIGHTS", "maybe")
+    with pytest.raises(BadSettings, match="repack_weights = 'maybe'"):
+        settings.load()
+
+
+def test_q8_cells_without_flash_attention_are_refused() -> None:
+    with pytest.raises(BadSettings, match=r"kv_type q8_0 needs flash attention, and engine\.flash_attention is off"):
+        settings.load(engine={"kv_type": "q8_0", "flash_attention": "off"})
+    assert settings.load(engine={"kv_type": "q8_0"}).engine.kv_type == "q8_0"

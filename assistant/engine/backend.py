@@ -65,6 +65,7 @@ class Backend(Protocol):
     batch: int  # most tokens in one call of decode
     identity: str  # what saved cells depend on, beside the model
     trained_context: int  # tokens of context the model was trained for
+    cuts: bool  # whether the end of a sequence can be cut off
 
     def tokenize(self, text: str, special: bool) -> list[int]: ...
     def piece(self, token: int) -> bytes: ...
@@ -103,6 +104,7 @@ class LlamaBackend:
         self._model = _load_model(path, config)
         self.offloaded = _offloaded()  # layers on a GPU, and layers in all; (0, 0) where llama.cpp said nothing
         self.trained_context = int(llama.llama_model_n_ctx_train(self._model))
+        self.cuts = not (llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model))
         self._vocab = llama.llama_model_get_vocab(self._model)
         self._words = Vocabulary(self._vocab)
         try:

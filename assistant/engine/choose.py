@@ -21,12 +21,13 @@ LIMIT_S = 55.0  # for all measurements together
 PROMPT_TOKENS, ANSWER_TOKENS = 900, 60  # a typical question over four chunks
 TIE = 0.03  # how much faster than the default a setting must be; less is noise
 CELLS_GAIN = 0.10  # the same for q8_0 cells, which change answers slightly
-BATCH_LOSS = 0.10  # of the best speed, given up for short steps: others wait and a cancel takes effect after one
+BATCH_LOSS = 0.03  # of the best speed, given up for short steps: a cancel takes effect after one
 DRAFT_GAIN = 0.10
-ACCEPTANCE = 0.6  # assumed probability that the model writes the token that was drafted; not measured yet
+ACCEPTANCE = 0.6  # probability that the model writes the token that was drafted, if those before it fitted (lab book)
 
 DEFAULT_BATCH = 128
 BATCHES = (64, 128, 256, 512)
+LONGEST_STEP_S = 3.0  # for reading a batch; a larger one is not tried
 WIDTHS = (1, 2, 3, 4)  # tokens decoded in one step: one of the model and 0 to 3 drafted ones
 _LEAST_S = 1.0  # with less time left, nothing is begun
 _HANG_FACTOR, _HANG_S = 3.0, 5.0  # a candidate may take three times what the default took, and 5 s
@@ -210,6 +211,9 @@ class Search:
     def _pick_batch(self) -> int:
         found = {DEFAULT_BATCH: self._speeds}
         for batch in (size for size in BATCHES if size != DEFAULT_BATCH):
+            if batch > LONGEST_STEP_S * self._speeds.prefill_tok_s:
+                self._note(f"batch_tokens = {batch}", f"not tried: a step takes over {LONGEST_STEP_S:.0f} s", None)
+                continue
             speeds = self._try(f"batch_tokens = {batch}", self._best, batch, ())
             if speeds:
                 found[batch] = replace(self._speeds, prefill_tok_s=speeds.prefill_tok_s)

@@ -32,6 +32,8 @@ class Engine:
     """
 
     def __init__(self, backend: Backend, template: ChatTemplate, config: EngineConfig, bos: int | None = None) -> None:
+        if not backend.cuts:  # a state space model keeps no cells that could be cut off, moved or joined
+            config = replace(config, reuse="exact", draft_tokens=0, prefix_memory_bytes=0)
         self._backend = backend
         self._template = template
         self._config = config
@@ -162,13 +164,13 @@ class Engine:
     def close(self) -> None:
         """Ends running requests with EngineFailed and frees the model. Safe to call twice."""
         with self._lock:
-            if self._freed:
-                return
-            self._closed = self._freed = True
+            self._closed = True
             self._lock.notify()
         self._worker.join()
         with self._vocabulary:
-            self._backend.close()
+            if not self._freed:
+                self._backend.close()
+            self._freed = True
         atexit.unregister(self.close)
 
     def _submit(self, job: Request | Reading) -> None:
@@ -195,7 +197,7 @@ class Engine:
         """Adds the end of a request to the totals."""
         if isinstance(event, Piece):
             return
-        more: dict[str, int] = {"failed": 1}
+        more: dict[str, float] = {"failed": 1}
         if isinstance(event, Done):
             more = {
                 "requests": 1,
@@ -205,6 +207,9 @@ class Engine:
                 "completion_tokens": event.completion_tokens,
                 "guessed_tokens": event.guessed_tokens,
                 "guessed_right": event.guessed_right,
+                "queue_s": event.queue_s,
+                "prefill_s": event.prefill_s,
+                "decode_s": (event.completion_tokens - 1) / event.decode_tok_s if event.decode_tok_s else 0.0,
             }
         self.totals = replace(self.totals, **{key: getattr(self.totals, key) + n for key, n in more.items()})
 

@@ -60,6 +60,7 @@ class Request:
     cached: int = 0
     tokens: tuple[int, ...] = ()  # the prompt's
     cells: dict[str, bytes] = field(default_factory=dict)  # of kept parts, held until they are loaded
+    awaited: set[str] = field(default_factory=set)  # keys of kept parts that were not there when it came
     completion: list[int] = field(default_factory=list)
     guessed: int = 0
     guessed_right: int = 0
@@ -80,10 +81,15 @@ class Request:
         """Most cells the request can come to need."""
         return len(self.tokens) + self.params.max_tokens
 
+    def work_begins(self) -> None:
+        """Ends the time in the queue."""
+        self.admitted = self.admitted or time.monotonic()
+
     def guess(self, most: int) -> tuple[int, ...]:
         """Tokens that may come next; none that could not be used any more."""
         left = self.params.max_tokens - len(self.completion) - 1
-        return self.lookup.guess(min(most, left)) if self.lookup and most > 0 and left > 0 else ()
+        wanted = min(most, left, most if self.params.guesses is None else self.params.guesses)
+        return self.lookup.guess(wanted) if self.lookup and wanted > 0 else ()
 
     def add(self, token: int) -> None:
         """Takes the next token of the answer."""

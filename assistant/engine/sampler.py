@@ -39,9 +39,13 @@ class Vocabulary:
         return made
 
     def check(self, text: str) -> None:
-        """Raises BadFormat when the text is no grammar for these tokens."""
+        """Raises BadFormat when the text is no grammar for these tokens, EngineFailed when none of them ends a text.
+
+        To be called before a sampler is made of it.
+        """
         check_limits(text)
         llama.llama_sampler_free(self.grammar(text))
+        _ = self.end  # and with it `ids`, here: the worker must not wait for a look at every token, nor fail over it
 
     @cached_property
     def ids(self) -> NDArray[np.int32]:

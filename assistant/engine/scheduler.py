@@ -8,7 +8,6 @@ What is read for a request goes before what is read ahead, which gets a step onl
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable
 
@@ -17,6 +16,8 @@ from assistant.engine.lookup import Lookup
 from assistant.engine.requests import Part, Reading, Request, Slot, TextOut
 from assistant.engine.store import KVStore, PrefixCache
 from assistant.engine.types import Finish, Piece
+
+_TILE = 32  # rows that llama.cpp's matrix kernels for AMX compute at a time; others have smaller ones
 
 
 class Scheduler:
@@ -107,7 +108,6 @@ class Scheduler:
         for request in list(self.waiting):
             if len(self.running) >= self._active:
                 break
-            request.admitted = request.admitted or time.monotonic()  # from here on it is being worked on
             if self._missing(request):
                 continue
             slot = self._free_slot(request.room)
@@ -125,6 +125,9 @@ class Scheduler:
         """Whether cells of the request's kept parts are still to be read; sees to it that they are."""
         parts = request.prompt.kept
         lacking = [part for part in parts if not self._hold(request, part)]
+        request.awaited |= {part.key for part in lacking}
+        if lacking:
+            request.work_begins()
         if lacking and lacking[0] is parts[0]:
             lacking = lacking[:1]  # the chunks are read behind the head
         for part in lacking:
@@ -193,6 +196,7 @@ class Scheduler:
     def _place(self, slot: Slot, request: Request) -> None:
         """Loads what is known of the prompt: the longest prefix of an earlier one, and the kept parts behind it."""
         slot.job = request
+        request.work_begins()
         known = self._load_prefix(slot, request)
         at = 0
         for part in request.prompt.kept:
@@ -200,7 +204,8 @@ class Scheduler:
                 known = at + len(part.tokens)
             at += len(part.tokens)
         slot.tokens = list(request.tokens[:known])
-        request.cached = known
+        read = sum(len(part.tokens) for part in request.prompt.kept if part.key in request.awaited)
+        request.cached = max(known - read, 0)
         request.cells.clear()
         request.sampler = self._backend.sampler(request.params)
         request.text = TextOut(request.params.stop)
@@ -233,9 +238,8 @@ class Scheduler:
         decoding = [slot for slot in self.running if slot.request and slot.request.completion]
         rows = [(slot, self._decode_row(slot, len(decoding))) for slot in decoding]
         reading = sorted(self._readers(decoding), key=lambda slot: len(slot.pending))
-        budget = self._backend.batch - sum(len(row.tokens) for _, row in rows)
-        if decoding:  # a long prompt must not hold up those who are following their answer
-            budget = min(budget, max(self._backend.batch // 4, 1))
+        used = sum(len(row.tokens) for _, row in rows)
+        budget = (_beside(used, self._backend.batch) if decoding else self._backend.batch) - used
         for left, slot in zip(range(len(reading), 0, -1), reading, strict=True):
             share = min(-(-budget // left), len(slot.pending))
             if share:
@@ -284,7 +288,7 @@ class Scheduler:
             if finish or token != guess:
                 break
         request.guessed += row.guesses
-        request.guessed_right += right
+        request.guessed_right += right + (token == guess)  # the last one can be right and end the answer
         if right < row.guesses:
             del slot.tokens[len(slot.tokens) - row.guesses + right :]
             self._backend.truncate(slot.sequence, len(slot.tokens))
@@ -333,6 +337,14 @@ def _boundary(known: int, kept: tuple[Part, ...]) -> int:
         at += len(part.tokens)
         ends.append(at)
     return known if known >= at else max(end for end in ends if end <= known)
+
+
+def _beside(used: int, batch: int) -> int:
+    """Tokens in a step in which `used` are of answers: a long prompt must not hold up those who follow theirs.
+
+    Whole tiles, as a tile that is begun costs as much as a full one (docs/lab.md).
+    """
+    return min(batch, max(batch // 8, _TILE * (used // _TILE + 1)))
 
 
 def _row(slot: Slot, count: int) -> Row:

@@ -183,6 +183,8 @@ def _serve(jobs: Iterator[str]) -> Iterator[dict[str, Any]]:
             yield asdict(bench.run(json.loads(line)))
         except AssistantError as error:
             yield {"error": error.message}
+        except Exception as error:  # noqa: BLE001 - it is what came of this trial; the next one may go well
+            yield {"error": f"{type(error).__name__}: {error}"}
 
 
 def main() -> None:

@@ -38,6 +38,7 @@ class Params:
     stop: tuple[str, ...] = ()
     grammar: str = ""
     timeout_s: float | None = None  # from submission; what is written until then is kept
+    guesses: int | None = None  # at most, in a step; None: as many as the engine's draft_tokens allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class EngineConfig:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counts since the engine opened."""
+    """Counts since the engine opened. Seconds are summed over requests, which run side by side."""
 
     requests: int = 0
     failed: int = 0
@@ -102,3 +103,6 @@ class Totals:
     completion_tokens: int = 0
     guessed_tokens: int = 0
     guessed_right: int = 0
+    queue_s: float = 0.0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0  # from the first token to the last

@@ -1,0 +1,50 @@
+"""The sentences of the hits that are most about the question. Pure: no model is asked.
+
+Where chunks' cells are joined, no chunk has seen another, and the model mixes up what belongs to whom. Shown the
+likely sentences once more, behind all chunks, it does so seldom (docs/lab.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant import sentences
+from assistant.cite import terms
+from assistant.records import Hit
+
+MOST = 4  # sentences
+LONGEST = 400  # characters of one; what is longer is mostly a table or a list
+_TYPICAL = 8  # terms, added to a sentence's own: without them the shortest would win
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    chunk_id: str
+    text: str
+
+
+def nearest(question: str, hits: Sequence[Hit]) -> list[Passage]:
+    """At most MOST sentences, the nearest first: those with most of the question's terms for their length.
+
+    A term weighs by its rarity among the sentences (inverse document frequency, Spärck Jones 1972). A sentence without
+    any of them is none of the nearest.
+    """
+    found = [Passage(hit.chunk.id, text) for hit in hits for text in _sentences(hit.chunk.text)]
+    has = [terms(passage.text) for passage in found]
+    counts = Counter(term for one in has for term in one)
+    weights = {term: math.log1p(len(found) / counts[term]) for term in terms(question) if term in counts}
+
+    def score(number: int) -> float:
+        shared = sum(weight for term, weight in weights.items() if term in has[number])
+        return shared / math.sqrt(len(has[number]) + _TYPICAL)
+
+    ranked = sorted(range(len(found)), key=score, reverse=True)
+    return [found[number] for number in ranked[:MOST] if score(number) > 0]
+
+
+def _sentences(text: str) -> list[str]:
+    parts = (text[span.start : span.end].strip() for span in sentences.spans(text))
+    return [part for part in parts if 0 < len(part) <= LONGEST]

@@ -1,0 +1,40 @@
+"""The sentences that are most about a question."""
+
+from __future__ import annotations
+
+from assistant.passages import MOST, nearest
+from assistant.records import Chunk, Hit
+
+
+def hit(text: str, number: int = 0) -> Hit:
+    return Hit(Chunk(f"d-{number}", "d", text, 0, len(text), file="d.txt"), 1.0)
+
+
+def texts(question: str, *hits: Hit) -> list[str]:
+    return [passage.text for passage in nearest(question, hits)]
+
+
+def test_the_sentence_with_the_rarest_words_of_the_question_comes_first() -> None:
+    near = "The genus Beroe lacks tentacles and sheaths."
+    found = texts("Which genus lacks sheaths?", hit("The genus is large. Most have tentacles."), hit(near, 1))
+    assert found[0] == near
+
+
+def test_only_a_few_are_named_and_none_that_shares_nothing() -> None:
+    lamps = hit(" ".join(f"Lamp {n} is lit." for n in range(20)))
+    assert len(nearest("Which lamp is lit?", [lamps])) == MOST
+    assert texts("Which lamp is lit?", hit("It rained all day.")) == []
+    assert texts("?", lamps) == []
+
+
+def test_a_passage_names_its_chunk() -> None:
+    (passage,) = nearest("lamp", [hit("It rained."), hit("A lamp burned.", 7)])
+    assert (passage.chunk_id, passage.text) == ("d-7", "A lamp burned.")
+
+
+def test_scripts_without_spaces_are_compared_too() -> None:
+    assert texts("北京投资了什么？", hit("上海很大。"), hit("北京投资了半导体。", 1))[0] == "北京投资了半导体。"
+
+
+def test_endless_sentences_are_left_out() -> None:
+    assert texts("lamp", hit("lamp " * 200)) == []
