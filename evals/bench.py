@@ -223,7 +223,7 @@ def run(options: Options) -> tuple[dict[str, Any], list[Sample]]:
         runners = {one: opened.enter_context(closing(Runner(one, opening, folder / f"{one}.log"))) for one in NAMES}
         opening["config"] = config
         ran = _ran(config, settings, model)
-        asker = _asker(model.paths["model"], options, settings.engine.context_tokens)
+        asker = _asker(model.paths["model"], options, settings)
         bench = Bench(options, runners, asker)
         kept: dict[str, Any] = {"rss_gb": None, "kv_mb_per_1000_tokens": None}
         if options.cases - {"start"}:
@@ -269,7 +269,7 @@ def estimate_s(options: Options, replies: Mapping[str, Job]) -> float:
     return total + ((STARTS + 1) * (once + 5) if "start" in cases else 0)
 
 
-def _asker(model: Path, options: Options, context_tokens: int) -> Asker:
+def _asker(model: Path, options: Options, settings: Settings) -> Asker:
     """Cuts the documents with the model's own vocabulary, the only part of it that is loaded here."""
     vocabulary = llama_cpp.Llama(str(model), vocab_only=True, verbose=False)
 
@@ -277,7 +277,8 @@ def _asker(model: Path, options: Options, context_tokens: int) -> Asker:
         return vocabulary.tokenize(text.encode(), add_bos=False)
 
     drawer = Drawer(texts(options.documents, lambda text: [vocabulary.detokenize([one]) for one in tokens(text)]))
-    return Asker(drawer, lambda text: len(tokens(text)), context_tokens)
+    point = settings.engine.reuse == "chunks"
+    return Asker(drawer, lambda text: len(tokens(text)), settings.engine.context_tokens, point)
 
 
 def _settings(options: Options) -> Settings:

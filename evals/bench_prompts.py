@@ -73,10 +73,10 @@ class Drawer:
 class Asker:
     """Builds prompts as the product does, in a form that travels."""
 
-    def __init__(self, drawer: Drawer, count: Callable[[str], int], context_tokens: int) -> None:
+    def __init__(self, drawer: Drawer, count: Callable[[str], int], context_tokens: int, point: bool = False) -> None:
         self._drawer, self._count = drawer, count
         self._budget = context_tokens - ROOM
-        self._prompts = Prompts()
+        self._prompts = Prompts(point=point)
         self._questions = itertools.cycle(QUESTIONS)
 
     def hits(self, count: int = HITS) -> tuple[Hit, ...]:
