@@ -126,8 +126,8 @@ def notes(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
             lines.append(f"{TITLES[name]} could not be measured (any further): {one['reason']}.")
         if one["repack"] != "on":
             lines.append(f"{TITLES[name]}: weight repacking {one['repack']}.")
-        missing = sorted(_features(facts[OURS].get("system", "")) - _features(one.get("system", "")))
-        if missing and one.get("system"):
+        missing = sorted(_features(facts[OURS]["system"]) - _features(one["system"]))
+        if missing and one["system"]:
             lines.append(
                 f"{TITLES[name]} ({one['version']}) is compiled without {', '.join(missing)}, which ours uses: "
                 "compiled for this processor it would be faster."
@@ -135,9 +135,9 @@ def notes(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _features(system: str) -> set[str]:
+def _features(system: str | None) -> set[str]:
     """What llama.cpp was compiled with, from the line that it prints about itself: "AVX2 = 1 | ..."."""
-    return set(re.findall(r"(\w+) = [1-9]", system))
+    return set(re.findall(r"(\w+) = [1-9]", system or ""))
 
 
 def _shown(value: float | None) -> str:
