@@ -126,8 +126,8 @@ def notes(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
             lines.append(f"{TITLES[name]} could not be measured (any further): {one['reason']}.")
         if one["repack"] != "on":
             lines.append(f"{TITLES[name]}: weight repacking {one['repack']}.")
-        missing = sorted(_features(facts[OURS]["system"]) - _features(one["system"]))
-        if missing and one["system"]:
+        missing = sorted(_features(facts[OURS].get("system")) - _features(one.get("system")))
+        if missing and one.get("system"):
             lines.append(
                 f"{TITLES[name]} ({one['version']}) is compiled without {', '.join(missing)}, which ours uses: "
                 "compiled for this processor it would be faster."
