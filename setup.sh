@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh clone to what a make target needs. A second run takes seconds; a run after a failure goes on from there.
 #
-#   setup.sh run    packages, models, index of seeds/, tuning  (make setup, make chat, make eval)
+#   setup.sh run    packages, models, tuning, index of seeds/  (make setup, make chat, make eval)
 #   setup.sh bench  run, and the server that the benchmark compares with  (make bench)
 #   setup.sh dev    packages and the tools of the checks  (make check, make lock)
 #   setup.sh test   dev, the models and the browser that the tests use  (make test)
@@ -244,7 +244,7 @@ packages() {
     echo "$now" >$mark
 }
 
-# --- 4 to 6: models, index, tuning, browser --------------------------------------------------------------------------
+# --- 4 to 6: models, tuning, index, browser --------------------------------------------------------------------------
 
 browser() {
     local name

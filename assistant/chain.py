@@ -21,7 +21,7 @@ from assistant.errors import EngineFailed
 from assistant.ingest import Ingest
 from assistant.opening import Loading
 from assistant.prompt import Prompt, Prompts
-from assistant.question import checked, unicode
+from assistant.question import checked, in_context, unicode
 from assistant.records import (
     Answer,
     Event,
@@ -202,7 +202,8 @@ class Assistant:
 
     def _retrieve(self, asked: dict[str, Any]) -> list[Any]:
         chunks = ChunkRetriever(retriever=self._retriever, collection=asked["collection"], k=self.settings.retrieve.k)
-        return chunks.invoke(asked["question"], context=_in_context(asked["question"], asked["history"]))
+        question, context = asked["question"], in_context(asked["question"], asked["history"])
+        return chunks.invoke(question, context=[context] if context != question else [])
 
     def _assemble(self, context: dict[str, Any]) -> Prompt:
         hits = [to_hit(document) for document in context["documents"]]
@@ -244,12 +245,6 @@ def search(
 ) -> list[Hit]:
     """What `Assistant.search` does, for those who need no language model."""
     return source.search(collection or settings.collection, [checked(query)], k or settings.retrieve.k)
-
-
-def _in_context(question: str, history: Sequence[Message]) -> list[str]:
-    """The question together with the one before it: "And in 2019?" alone finds nothing."""
-    asked_before = [turn.content for turn in history if turn.role == "user"]
-    return [f"{asked_before[-1]} {question}"] if asked_before else []
 
 
 def _timings(engine: dict[str, Any], retrieve_s: float, total_s: float) -> Timings:

@@ -16,6 +16,7 @@ from string import Template
 
 from assistant.errors import BadSettings, QuestionTooLong
 from assistant.passages import Passage, nearest
+from assistant.question import in_context
 from assistant.records import Block, Hit, Message, PromptMessage
 
 _PLACEHOLDERS = {
@@ -73,7 +74,7 @@ class Prompts:
         The newest exchange of the history always stays. Hits that do not fit are left out, worst first.
         Raises QuestionTooLong when not even the question fits beside the best hit.
         """
-        passages = nearest(_asked_about(question, history), hits) if self._point else []
+        passages = nearest(in_context(question, history), hits) if self._point else []
         asked = self._ask(question, passages)
         if passages and count(asked) > budget // _POINTED:
             passages, asked = [], self._ask(question, [])
@@ -139,12 +140,6 @@ class Prompts:
 
     def _fill(self, name: str, **values: str) -> str:
         return Template(self._texts[name]).substitute(values)
-
-
-def _asked_about(question: str, history: Sequence[Message]) -> str:
-    """The question together with the one before it: "And in 2019?" alone points nowhere."""
-    before = [turn.content for turn in history if turn.role == "user"]
-    return f"{before[-1]} {question}" if before else question
 
 
 def _newest(turns: Sequence[Message], count: Count, budget: int) -> list[Message]:

@@ -1,8 +1,11 @@
-"""What is asked, checked before anything is loaded for it."""
+"""What is asked: checked before anything is loaded for it, and together with what it refers to."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from assistant.errors import BadInput, EmptyQuestion
+from assistant.records import Message
 
 
 def checked(question: str) -> str:
@@ -20,3 +23,9 @@ def unicode(text: str, what: str) -> str:
     except UnicodeEncodeError as error:
         raise BadInput(f"The {what} is not Unicode text (character {error.start}).", "Send it as UTF-8.") from error
     return text
+
+
+def in_context(question: str, history: Sequence[Message]) -> str:
+    """The question together with the one before it: "And in 2019?" alone finds nothing."""
+    before = [turn.content for turn in history if turn.role == "user"]
+    return f"{before[-1]} {question}" if before else question
