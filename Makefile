@@ -34,13 +34,15 @@ bench: ## measure speed
 	@bash setup.sh bench
 	@exec .venv/bin/assistant bench
 
-eval: setup ## measure answers
+eval: ## measure answers
+	@bash setup.sh eval
 	@exec .venv/bin/assistant eval
 
 lock: ## exact versions again, after a change of pyproject.toml
 	@bash setup.sh dev
-	$(COMPILE) pyproject.toml --output-file requirements/lock.txt
 	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --group eval --constraints requirements/dev.txt --output-file requirements/eval.txt
+	$(COMPILE) pyproject.toml --constraints requirements/dev.txt --output-file requirements/lock.txt
 	$(COMPILE) --group bench --no-annotate --output-file requirements/bench.txt
 	echo uv | $(COMPILE) - --no-annotate --output-file requirements/uv.txt
 	printf '%s\n' cmake editables hatchling ninja 'scikit-build-core[pyproject]' | \

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # From a fresh clone to what a make target needs. A second run takes seconds; a run after a failure goes on from there.
 #
-#   setup.sh run    packages, models, tuning, index of seeds/  (make setup, make chat, make eval)
+#   setup.sh run    packages, models, tuning, index of seeds/  (make setup, make chat)
+#   setup.sh eval   run, and the packages of the evaluation  (make eval)
 #   setup.sh bench  run, and the server that the benchmark compares with  (make bench)
 #   setup.sh dev    packages and the tools of the checks  (make check, make lock)
 #   setup.sh test   dev, the models and the browser that the tests use  (make test)
@@ -13,12 +14,12 @@ cd "$(dirname "$0")"
 
 GOAL=${1:-run}
 case $GOAL in
-run) STEPS=6 ;;
+run | eval) STEPS=6 ;;
 bench) STEPS=7 ;;
 test) STEPS=5 ;;
 dev) STEPS=3 ;;
 *)
-    echo "usage: setup.sh run|bench|dev|test" >&2
+    echo "usage: setup.sh run|eval|bench|dev|test" >&2
     exit 2
     ;;
 esac
@@ -205,7 +206,7 @@ install_packages() { # requirements file
     free=$(df -Pk . | awk 'NR == 2 { print $4 }')
     [ "$free" -ge $PACKAGES_KB ] ||
         fail "the packages need $((PACKAGES_KB / 1000)) MB; $PWD has $((free / 1000)) MB free." "Free some space."
-    rm -f .venv/.ready .venv/.ready-dev
+    rm -f .venv/.ready .venv/.ready-eval .venv/.ready-dev
     build="$GPU $(cmake_files) ${CMAKE_ARGS:-}"
     if [ "$(cat .venv/.build 2>/dev/null || true)" != "$build" ]; then # uv would keep what is installed
         settings+=(--reinstall-package llama-cpp-python)
@@ -232,6 +233,8 @@ packages() {
     local file=requirements/lock.txt mark=.venv/.ready
     if [ "$GOAL" = dev ] || [ "$GOAL" = test ] || [ -e .venv/.ready-dev ]; then
         file=requirements/dev.txt mark=.venv/.ready-dev
+    elif [ "$GOAL" = eval ] || [ -e .venv/.ready-eval ]; then
+        file=requirements/eval.txt mark=.venv/.ready-eval
     fi
     local now
     now=$(fingerprint $file)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant import cli_bench, cli_doctor, cli_models, terminal
+from assistant import cli_bench, cli_doctor, cli_eval, cli_models, terminal
 from assistant import settings as settings_room
 from assistant.errors import AssistantError, BadInput, EngineFailed, ModelDamaged, ModelMissing, StorageError
 from assistant.question import checked
@@ -36,9 +36,11 @@ app = typer.Typer(
 documents = typer.Typer(help="List, show and delete documents.", invoke_without_command=True)
 app.add_typer(documents, name="documents")
 app.add_typer(cli_models.commands, name="models")
+app.add_typer(cli_eval.commands, name="eval")
 app.command("bench")(cli_bench.bench)
 app.command("doctor")(cli_doctor.doctor)
 
+_NEW = {"added", "changed"}  # outcomes that leave something to read ahead
 INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -88,6 +90,8 @@ def ingest(
             terminal.say(f"Watching {', '.join(paths)}. Ctrl-C ends it.")
             for report in library.watch(paths, name, progress=progress):
                 _print_report(report, json, lines=True)
+                if settings.engine.reuse == "chunks" and {file.outcome for file in report.files} & _NEW:
+                    _read_ahead(settings, name)
             return
         report = library.add(paths, name, prune=prune, progress=progress)
     _print_report(report, json)
@@ -273,7 +277,17 @@ def _serve(port: int | None, page: bool, browser: bool) -> None:
 
             room.mount(web, assistant, reader)
         reader.start()
+        _advise(settings)
         listen.serve(web, host, number, on_listen=lambda host, port: _announce(host, port, page, browser))
+
+
+def _advise(settings: Settings) -> None:
+    """Another model or another machine is measured only when the user asks for it."""
+    from assistant import models, tuning
+
+    model = models.resolve(settings.models.llm, settings.models.folder, "llm")
+    if tuning.read(settings, model.sha256) is None:
+        terminal.say(f"Nobody measured how {model.name} runs fastest here: `assistant doctor --tune`, once.")
 
 
 def _announce(host: str, port: int, page: bool, browser: bool) -> None:

@@ -114,8 +114,8 @@ def test_likely_passages_stand_beside_the_question_and_leave_the_chunks_as_they_
         block for block in plain.messages[1].blocks if block.id
     ]
     asked = pointed.messages[-1].blocks[-1].text
-    assert "Likely passages: The lamp was lit in 1874.\n" in asked
-    assert asked.count("When was the lamp lit?") == 2
+    assert asked.startswith("Source: the passages nearest to the question\nThe lamp was lit in 1874.\n")
+    assert asked.count("When was the lamp lit?") == 1
 
 
 def test_passages_come_only_from_hits_that_fit() -> None:
@@ -128,7 +128,7 @@ def test_passages_come_only_from_hits_that_fit() -> None:
 def test_a_follow_up_is_pointed_by_the_question_before_it() -> None:
     history = [Message("user", "When was the lamp lit?"), Message("assistant", "In 1874.")]
     prompt = build("And the bell?", history, [hit("The lamp was lit in 1874. It rained.")], prompts=POINTED)
-    assert "Likely passages: The lamp was lit in 1874." in text_of(prompt)
+    assert "to the question\nThe lamp was lit in 1874.\n" in text_of(prompt)
 
 
 @pytest.mark.parametrize(("name", "text"), [("question", "no placeholder"), ("system", "$what")])

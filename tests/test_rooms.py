@@ -30,7 +30,7 @@ OWNERS = {
     "tokenizers": {"embedder"},
     "tomlkit": {"settings"},
     "tomllib": {"settings"},
-    "typer": {"cli", "cli_bench", "cli_doctor", "cli_models"},
+    "typer": {"cli", "cli_bench", "cli_doctor", "cli_eval", "cli_models"},
     "uvicorn": {"listen"},
     "watchfiles": {"ingest"},
 }
@@ -52,7 +52,7 @@ STAGES = {
     "walk": set(),
 }
 WIRING = {"chain", "ingest", "ingest_run", "opening", "runnables"}
-DOORS = {"cli", "cli_bench", "cli_doctor", "cli_models", "web", "api", "batch", "doctor"}
+DOORS = {"cli", "cli_bench", "cli_doctor", "cli_eval", "cli_models", "web", "api", "batch", "doctor"}
 WIRED = WIRING | {
     "models",
     "settings",

@@ -1,0 +1,233 @@
+"""The `assistant eval` commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from assistant import settings as settings_room
+from assistant import terminal
+from assistant.errors import BadInput
+
+if TYPE_CHECKING:
+    from evals.evaluation import Outcome
+    from evals.suites import Sources
+
+# What `assistant eval` runs when no suite is named, and how many cases of each; None: all. A claim takes no time.
+USUAL: dict[str, int | None] = {"seeds": None, "squad2": 50, "mtrag": 50, "checker": 350, "injection": 50}
+
+
+class _RunByDefault(TyperGroup):
+    """`assistant eval SUITE` is short for `assistant eval run SUITE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h")):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+commands = typer.Typer(cls=_RunByDefault, help="Measure answers: `assistant eval [SUITE]`, compare, draft, suites.")
+
+Report = Annotated[Path, typer.Argument(help="The folder of a report, or its run.json.")]
+
+
+@commands.command("run")
+def run(
+    suite: Annotated[list[str] | None, typer.Argument(help="Suites; without any, the usual ones.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Cases of each suite at most.")] = None,
+    collection: Annotated[
+        str | None, typer.Option("--collection", "-c", help="Ask over this collection of yours, as it is.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for the report.")] = None,
+    questions: Annotated[Path | None, typer.Option(help="Your questions, for `own`: CSV or JSONL.")] = None,
+    documents: Annotated[Path | None, typer.Option(help="Your documents, for `own`: a folder or file.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Where the public data lie; ../shared/evaldata by default.")
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Exit 1 when a figure is worse; as [SUITE.]NAME=VALUE."),
+    ] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Exit 1 when a figure is below this file's.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Ask the questions of suites, score the answers, write a report. A stopped run goes on where it was."""
+    evaluation = _room("evaluation")
+    wanted = _floors(fail_under or [])
+    sources = _sources(questions, documents, collection, data)
+    chosen = dict.fromkeys(suite, limit) if suite else _usual(sources, limit)
+    settings = settings_room.load()
+    folder = report or settings.home / "reports" / f"{datetime.now():%Y-%m-%d-%H%M%S}-{'-'.join(chosen)}"
+    with terminal.progress() as progress:
+        outcome = evaluation.evaluate(evaluation.Plan(chosen, sources), settings, progress)
+    if not outcome.whole:
+        terminal.say(f"Stopped after {len(outcome.run.results)} cases. The same command goes on from there.")
+        raise typer.Exit(1)
+    evaluation.write(outcome, folder)
+    _print(outcome, folder, json)
+    short = [*_short(outcome, wanted), *(_below(outcome, baseline) if baseline else [])]
+    for line in short:
+        terminal.say(line)
+    if short:
+        raise typer.Exit(1)
+
+
+@commands.command("compare")
+def compare(a: Report, b: Report, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Pair two runs case by case: what got better, what worse, and whether that is more than chance."""
+    room, summary = _room("compare"), _room("summary")
+    before, after = (summary.read(path / "run.json" if path.is_dir() else path) for path in (a, b))
+    found = room.compare(before, after)
+    if json:
+        terminal.print_json(room.to_json(found))
+    else:
+        terminal.write("\n".join(room.lines(found)) + "\n")
+
+
+@commands.command("suites")
+def list_suites() -> None:
+    """All suites, and whether their data are here."""
+    suites = _room("suites")
+    rows = [(one.name, one.about, _where(suites, one.name)) for one in suites.SUITES.values()]
+    rows.append((suites.CLAIMS, suites.CLAIMS_ABOUT, _where(suites, suites.CLAIMS)))
+    terminal.print_table(("Suite", "About", "Data"), rows)
+
+
+@commands.command("draft")
+def draft(
+    output: Annotated[Path, typer.Option(help="JSONL file for the questions; what is in it stays.")],
+    collection: Annotated[str | None, typer.Option("--collection", "-c", help="Collection to ask about.")] = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Questions to propose.")] = 20,
+    yes: Annotated[bool, typer.Option("--yes", help="Keep every question without asking.")] = False,
+) -> None:
+    """Propose questions from your documents; you keep, change or drop each. For `assistant eval own --questions`."""
+    propose = _room("propose")
+    settings = settings_room.load()
+    kept = 0
+    with propose.Proposer.open(settings) as proposer:
+        for proposal in proposer.propose(collection or settings.collection, count):
+            chosen = proposal if yes else _asked(proposal)
+            if chosen is not None:
+                propose.append(output, chosen)
+                kept += 1
+    terminal.say(f"{kept} questions in {output}. Ask them: `assistant eval own --questions {output} --collection ...`")
+
+
+def _room(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(f"evals.{name}")
+    except ImportError as error:
+        raise BadInput(
+            f"The evaluation is not installed ({error}).", "Run it in the repository: `make eval`."
+        ) from error
+
+
+def _sources(questions: Path | None, documents: Path | None, collection: str | None, data: Path | None) -> Sources:
+    suites = _room("suites")
+    found: Sources = suites.Sources(data or suites.DATA, questions, documents, collection)
+    return found
+
+
+def _usual(sources: Sources, limit: int | None) -> dict[str, int | None]:
+    """The usual suites of which the data are here."""
+    suites = _room("suites")
+    chosen = {}
+    for name, most in USUAL.items():
+        if gone := suites.missing(name, sources):
+            terminal.say(f"Left out: {name}, as {gone[0]} is not there. docs/datasets.md says how to get it.")
+        else:
+            chosen[name] = min(filter(None, (most, limit)), default=None)
+    return chosen
+
+
+def _floors(given: Sequence[str]) -> dict[str, float]:
+    floors = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        try:
+            floors[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            raise BadInput(f"--fail-under {text!r} is not NAME=VALUE.", "For example: --fail-under right=0.8")
+    return floors
+
+
+def _short(outcome: Outcome, floors: dict[str, float]) -> list[str]:
+    """A line for each figure that misses its floor. Raises BadInput for a figure that no suite has."""
+    lower = _room("summary").LOWER_IS_BETTER
+    short = []
+    for wanted, floor in floors.items():
+        suite, _, name = wanted.rpartition(".")
+        found = [
+            (summary.suite, figure)
+            for summary in outcome.run.summaries
+            if suite in ("", summary.suite)
+            for figure in summary.figures
+            if figure.name == name
+        ]
+        if not found:
+            known = sorted({figure.name for summary in outcome.run.summaries for figure in summary.figures})
+            raise BadInput(f"No suite has a figure {wanted!r}.", f"Figures: {', '.join(known)}.")
+        for where, figure in found:
+            if figure.value is None:
+                short.append(f"{where}.{name} was not scored, and {floor} was wanted.")
+            elif (figure.value > floor) if name in lower else (figure.value < floor):
+                short.append(f"{where}.{name} is {figure.value:.4g}, and {floor} was wanted.")
+    return short
+
+
+def _below(outcome: Outcome, baseline: Path) -> list[str]:
+    import json
+
+    try:
+        figures = json.loads(baseline.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"{baseline} cannot be read: {error}.", "Name a baseline such as evals/baseline.json."
+        ) from error
+    lines: list[str] = _room("compare").below(outcome.run, figures)
+    return lines
+
+
+def _print(outcome: Outcome, folder: Path, json: bool) -> None:
+    report, summary = _room("report"), _room("summary")
+    if json:
+        whole = summary.to_json(outcome.run)
+        terminal.print_json({"report": str(folder), "about": whole["about"], "summaries": whole["summaries"]})
+    else:
+        terminal.write(report.markdown(outcome.run))
+    empty = [one.suite for one in outcome.run.summaries if summary.nothing_scored(one)]
+    for one in outcome.run.summaries:
+        for problem in one.problems:
+            terminal.say(f"{one.suite}: {problem}")
+        if one.failed:
+            terminal.say(f"{one.suite}: {one.failed} of {one.cases} cases failed; the report says why.")
+    terminal.say(f"Report: {folder / 'report.html'}")
+    if empty:
+        terminal.say(f"Nothing was scored in {', '.join(empty)}: that is a failure.")
+        raise typer.Exit(1)
+
+
+def _where(suites: Any, name: str) -> str:
+    gone = suites.missing(name, suites.Sources())
+    return f"missing: {gone[0]}" if gone else "here"
+
+
+def _asked(proposal: Any) -> Any:
+    """The proposal as the user wants it, or None."""
+    terminal.say(f"\n{proposal.spans[0].file}: {proposal.spans[0].quote}")
+    terminal.say(f"Question: {proposal.question}\nAnswer: {proposal.answers[0]}")
+    word = typer.prompt("Keep it? [y]es, [n]o, or another question in its place", default="y", err=True).strip()
+    if word.lower() in ("n", "no"):
+        return None
+    if word.lower() in ("y", "yes"):
+        return proposal
+    return _room("propose").reworded(proposal, word)

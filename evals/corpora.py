@@ -1,0 +1,123 @@
+"""The documents of an evaluation: put into collections of its own home, and read back as the library keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from assistant import Assistant, Settings
+from assistant.errors import BadInput
+from assistant.records import OnProgress
+from evals import cases
+from evals.public import Loaded
+from evals.records import Case, Given
+
+GIVEN = "given"  # the collection that holds the documents of one case at a time
+_TUNING = "tuning.json"
+_SHOWN = 5  # wrong gold spans in a message
+
+
+def home(settings: Settings) -> Settings:
+    """The same settings with a home of their own below, so that no evaluation touches a user's documents."""
+    folder = settings.home / "evals"
+    folder.mkdir(parents=True, exist_ok=True)
+    if (settings.home / _TUNING).is_file():
+        shutil.copyfile(settings.home / _TUNING, folder / _TUNING)
+    return settings.model_copy(update={"home": folder})
+
+
+@dataclass(slots=True)
+class Corpus:
+    """A suite's documents in a collection. `texts` maps a file name to the text as the library has it."""
+
+    collection: str
+    texts: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()  # files that could not be read, and why
+
+    @property
+    def sha256(self) -> str:
+        return digest(sorted(self.texts.items()))
+
+
+def bring(
+    assistant: Assistant, suite: str, loaded: Loaded, collection: str | None, progress: OnProgress | None
+) -> Corpus:
+    """Makes a collection hold just what was loaded; one that the user named is left as it is.
+
+    Raises BadInput where a gold span is not in the documents: then every figure would be wrong.
+    """
+    if collection is not None:
+        corpus = Corpus(collection, texts(assistant, collection))
+    elif not loaded.documents and not loaded.files:
+        corpus = Corpus(GIVEN)
+    else:
+        corpus = _ingested(assistant, suite, loaded, progress)
+    _check(suite, loaded.cases, corpus.texts)
+    return corpus
+
+
+def show_only(assistant: Assistant, given: Sequence[Given]) -> dict[str, str]:
+    """Makes the collection `given` hold these documents and no others; their texts by file name."""
+    wanted = {item.file: item for item in given}
+    known = {info.name for info in assistant.ingest.collections()}
+    for info in assistant.ingest.documents(GIVEN) if GIVEN in known else ():
+        if info.file not in wanted or assistant.ingest.document(info.id, GIVEN).text != wanted[info.file].text:
+            assistant.ingest.delete(info.id, GIVEN)
+    for item in wanted.values():
+        assistant.ingest.add_bytes(item.file, item.text.encode(), GIVEN)
+    return texts(assistant, GIVEN)
+
+
+def texts(assistant: Assistant, collection: str) -> dict[str, str]:
+    """Every document's text by its file name. Raises UnknownCollection."""
+    infos = assistant.ingest.documents(collection)
+    return {info.file: assistant.ingest.document(info.id, collection).text for info in infos}
+
+
+def digest(value: object) -> str:
+    """sha256 of a value's JSON form."""
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _ingested(assistant: Assistant, suite: str, loaded: Loaded, progress: OnProgress | None) -> Corpus:
+    paths = list(loaded.files)
+    if loaded.documents:
+        folder = assistant.settings.home / "corpora" / suite
+        _write(folder, loaded.documents)
+        paths.append(folder)
+    report = assistant.ingest.add(paths, suite, prune=True, progress=progress)
+    unread = tuple(f"{Path(file.path).name}: {file.detail}" for file in report.files if file.outcome == "failed")
+    return Corpus(suite, texts(assistant, suite), unread)
+
+
+def _write(folder: Path, documents: Mapping[str, str]) -> None:
+    """Only what changed is written: what is written is read again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in documents:
+            path.unlink()
+    for name, text in documents.items():
+        path = folder / name
+        if not path.is_file() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8", newline="")
+
+
+def _check(suite: str, asked: Sequence[Case], found: Mapping[str, str]) -> None:
+    shared = cases.check([case for case in asked if not case.given], found)
+    own = [
+        problem
+        for case in asked
+        if case.given
+        for problem in cases.check([case], {given.file: given.text for given in case.given})
+    ]
+    wrong = [*shared, *own]
+    if wrong:
+        more = f" (and {len(wrong) - _SHOWN} more)" if len(wrong) > _SHOWN else ""
+        raise BadInput(
+            f"Gold spans of {suite} are not in its documents: {'; '.join(wrong[:_SHOWN])}{more}.",
+            "Correct them; nothing was asked yet.",
+        )

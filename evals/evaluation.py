@@ -1,0 +1,127 @@
+"""One evaluation from suites to report: load, check the gold, take in the documents, ask, score, sum up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from assistant import Assistant, Settings
+from assistant.errors import BadInput, EmbedderMismatch
+from assistant.records import OnProgress
+from assistant.wire import answer_json
+from evals import about, corpora, judging, report, runner, scorers, suites, summary
+from evals.checker import Checker
+from evals.corpora import Corpus
+from evals.public import Loaded
+from evals.records import Case, Claim, Result, Run, Summary
+from evals.suites import CLAIMS, Sources
+
+SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to evaluate: suites by name, each with how many of its cases at most."""
+
+    suites: Mapping[str, int | None]
+    sources: Sources = field(default_factory=Sources)
+    seed: int = SEED
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`whole` is false for a run that was stopped: then nothing was written, and the same plan goes on from there."""
+
+    run: Run
+    texts: Mapping[str, str]
+    logs: Path
+    whole: bool
+
+
+def evaluate(plan: Plan, settings: Settings, progress: OnProgress | None = None) -> Outcome:
+    """Raises BadInput for what cannot be asked, before anything is; ModelMissing and the like as `Assistant.open`."""
+    started = time.monotonic()
+    _check(plan)
+    loaded = {
+        name: suites.named(name).load(plan.sources, limit, plan.seed)
+        for name, limit in plan.suites.items()
+        if name != CLAIMS
+    }
+    claims: tuple[Claim, ...] = ()
+    wrong: tuple[str, ...] = ()
+    if CLAIMS in plan.suites:
+        claims, wrong = suites.load_claims(plan.sources, plan.suites[CLAIMS], plan.seed)
+    own = settings if plan.sources.collection else corpora.home(settings)
+    with Assistant.open(own) as assistant:
+        corpus = {
+            name: corpora.bring(assistant, name, one, plan.sources.collection, progress)
+            for name, one in loaded.items()
+        }
+        asked = {name: one.cases for name, one in loaded.items()}
+        facts = about.about(own, asked | ({CLAIMS: judging.cases(claims)} if claims else {}), corpus, plan.seed)
+        checker, unjudged = _checker(assistant)
+        jobs = [_job(assistant, name, loaded[name], corpus[name], checker) for name in loaded]
+        if claims and checker:
+            jobs.append(judging.job(claims, checker))
+        logs = own.home / "unfinished" / about.identity(facts)
+        results, whole = runner.run(jobs, logs, progress)
+    facts["took_s"] = round(time.monotonic() - started, 1)
+    problems = {name: (*one.problems, *corpus[name].unread, *unjudged) for name, one in loaded.items()}
+    problems[CLAIMS] = wrong
+    summaries = tuple(_summary(job.suite, results, problems[job.suite]) for job in jobs)
+    return Outcome(Run(facts, summaries, tuple(results)), _texts(corpus, loaded), logs, whole)
+
+
+def write(outcome: Outcome, folder: Path) -> None:
+    """The report of a whole run: run.json, report.html, report.md, and inspect_ai's logs."""
+    summary.write(outcome.run, folder / "run.json")
+    (folder / "report.html").write_text(report.html(outcome.run, outcome.texts), "utf-8")
+    (folder / "report.md").write_text(report.markdown(outcome.run), "utf-8")
+    runner.finish(outcome.logs, folder / "logs")
+
+
+def _check(plan: Plan) -> None:
+    for name in plan.suites:
+        if gone := suites.missing(name, plan.sources):
+            raise BadInput(
+                f"The suite {name} needs {', '.join(map(str, gone))}, which is not there.",
+                "docs/datasets.md says how to get it; --data names the folder.",
+            )
+
+
+def _checker(assistant: Assistant) -> tuple[Checker | None, tuple[str, ...]]:
+    """None, and why, where it was calibrated with another embedder: faithfulness is then unscored."""
+    try:
+        return Checker.load(assistant.ingest.embedder), ()
+    except EmbedderMismatch as error:
+        return None, (str(error),)
+
+
+def _job(assistant: Assistant, suite: str, loaded: Loaded, corpus: Corpus, checker: Checker | None) -> runner.Job:
+    texts = dict(corpus.texts)
+
+    def ask(case: Case) -> dict[str, Any]:
+        if case.given:
+            corpora.show_only(assistant, case.given)
+        collection = corpora.GIVEN if case.given else corpus.collection
+        return answer_json(assistant.answer(case.question, history=case.history, collection=collection))
+
+    def score(result: Result) -> Mapping[str, Any]:
+        given = {given.file: given.text for given in result.case.given}
+        return scorers.score_all(result, texts | given, checker)
+
+    return runner.Job(suite, loaded.cases, ask, score)
+
+
+def _summary(suite: str, results: Sequence[Result], problems: Sequence[str]) -> Summary:
+    own = [result for result in results if result.suite == suite]
+    found = summary.summarise(suite, own, problems)
+    return replace(found, figures=judging.figures(own)) if suite == CLAIMS else found
+
+
+def _texts(corpus: Mapping[str, Corpus], loaded: Mapping[str, Loaded]) -> dict[str, str]:
+    texts = {name: text for one in corpus.values() for name, text in one.texts.items()}
+    return texts | {given.file: given.text for one in loaded.values() for case in one.cases for given in case.given}

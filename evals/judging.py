@@ -1,0 +1,112 @@
+"""The suite `checker`: does the evaluation's own checker agree with people? Claims stand in for cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from evals.checker import Checker, said
+from evals.records import Case, Claim, Figure, Result, Score
+from evals.runner import Job
+from evals.stats import auroc, balanced_accuracy
+from evals.suites import CLAIMS
+
+_RESAMPLES = 500
+_LEAST = 2  # classes a measure needs
+
+
+def cases(claims: Sequence[Claim]) -> tuple[Case, ...]:
+    """Each claim as a case: its source is a tag, what people said its reference."""
+    return tuple(
+        Case(claim.id, claim.claim, reference=_word(claim.supported), tags=(claim.source, _word(claim.supported)))
+        for claim in claims
+    )
+
+
+def job(claims: Sequence[Claim], checker: Checker) -> Job:
+    by_id = {claim.id: claim for claim in claims}
+
+    def ask(case: Case) -> dict[str, Any]:
+        claim = by_id[case.id]
+        support = checker.support(said(claim), claim.context)
+        return _answer(claim, support, checker.threshold)
+
+    return Job(CLAIMS, cases(claims), ask, _score)
+
+
+def figures(results: Sequence[Result]) -> tuple[Figure, ...]:
+    """Area under the ROC curve and balanced accuracy at the checker's threshold, of all claims and of each set."""
+    sets: dict[str, list[Result]] = {"": list(results)}
+    for result in results:
+        sets.setdefault(result.case.tags[0], []).append(result)
+    return tuple(
+        _figure(f"{measure}:{name}".rstrip(":"), pick, found)
+        for name, found in sets.items()
+        for measure, pick in (("balanced_accuracy", _balanced_accuracy), ("auroc", _auroc))
+    )
+
+
+def _answer(claim: Claim, support: float, threshold: float) -> dict[str, Any]:
+    """In the fixed JSON form, so that a report shows it like any other."""
+    verdict = "supported" if support >= threshold else "unsupported"
+    return {
+        "question": claim.question,
+        "answer": claim.claim,
+        "abstained": False,
+        "reason": None,
+        "sentences": [{"text": claim.claim, "verdict": verdict, "citations": []}],
+        "citations": [],
+        "hits": [],
+        "timings": {},
+        "model": "",
+        "finish_reason": "stop",
+        "support": support,
+    }
+
+
+def _score(result: Result) -> Mapping[str, Score]:
+    if result.answer is None:
+        return {name: Score(None, "failed") for name in ("support", "agrees")}
+    said = result.answer["sentences"][0]["verdict"] == _word(True)
+    return {
+        "support": Score(float(result.answer["support"])),
+        "agrees": Score(float(said == (result.case.reference == _word(True)))),
+    }
+
+
+def _word(supported: bool) -> str:
+    return "supported" if supported else "unsupported"
+
+
+_Measure = Callable[[Sequence[Result]], float]
+
+
+def _auroc(results: Sequence[Result]) -> float:
+    return auroc([result.scores["support"].value or 0.0 for result in results], _labels(results))
+
+
+def _balanced_accuracy(results: Sequence[Result]) -> float:
+    said = [
+        (result.scores["agrees"].value == 1.0) == label
+        for result, label in zip(results, _labels(results), strict=True)
+    ]
+    return balanced_accuracy(said, _labels(results))
+
+
+def _labels(results: Sequence[Result]) -> list[bool]:
+    return [result.case.reference == _word(True) for result in results]
+
+
+def _figure(name: str, measure: _Measure, results: Sequence[Result]) -> Figure:
+    known = [result for result in results if result.scores and result.scores["support"].value is not None]
+    unscored = {"failed": len(results) - len(known)} if len(known) < len(results) else {}
+    if len(set(_labels(known))) < _LEAST:
+        return Figure(name, None, None, None, 0, unscored | {"claims of one class alone": len(known)})
+    rng = np.random.default_rng(0)
+    drawn = (rng.integers(0, len(known), len(known)) for _ in range(_RESAMPLES))
+    samples = ([known[i] for i in indices] for indices in drawn)
+    found = [measure(sample) for sample in samples if len(set(_labels(sample))) == _LEAST]
+    low, high = np.percentile(found, [2.5, 97.5])
+    return Figure(name, measure(known), float(low), float(high), len(known), unscored)

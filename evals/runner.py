@@ -1,0 +1,199 @@
+"""Asks the cases of suites and scores what comes back: tasks, solver, scorer and logs of inspect_ai, which this room
+alone imports.
+
+A log is written after every case. A run that was stopped lies in `unfinished/`, under a digest of all that could
+change an answer; the same command finds it there and asks only what is left.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("INSPECT_DISABLE_VERSION_CHECK", "1")
+
+import anyio
+from inspect_ai import Task, eval_set
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.log import EvalLog, EvalSample, list_eval_logs, read_eval_log, read_eval_log_sample_summaries
+from inspect_ai.scorer import Score as Graded
+from inspect_ai.scorer import Scorer, Target, mean, scorer
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+
+from assistant.errors import AssistantError, EngineFailed
+from assistant.records import OnProgress, Progress
+from evals import cases
+from evals.records import Case, Result, Score
+
+ANSWER, ERROR = "answer", "error"  # what a case leaves in its sample's store
+_SCORER = "scores"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A suite ready to be asked. `ask` gives the Answer's JSON form or raises; `score` may ask documents and judge."""
+
+    suite: str
+    cases: Sequence[Case]
+    ask: Callable[[Case], Mapping[str, Any]]
+    score: Callable[[Result], Mapping[str, Score]]
+
+
+def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> tuple[list[Result], bool]:
+    """The result of every case, in the order of the jobs, and whether all were asked. `logs` is the run's own folder.
+
+    One case is asked after the other: cases side by side would share steps of the engine, and round otherwise.
+    Raises EngineFailed when inspect_ai gave up on a suite.
+    """
+    counting = _Counting(sum(len(job.cases) for job in jobs), _asked_before(logs), progress)
+    tasks = [_task(job, counting) for job in jobs]
+    try:
+        _, found = eval_set(
+            tasks,
+            log_dir=str(logs),
+            model="none/none",
+            display="none",
+            log_level="error",
+            max_tasks=1,
+            max_samples=1,
+            log_buffer=1,
+            log_realtime=False,
+            fail_on_error=False,
+            retry_attempts=0,
+            retry_immediate=False,
+            acp_server=False,
+            ctl_server=False,
+        )
+    except KeyboardInterrupt:
+        found = [read_eval_log(info) for info in list_eval_logs(str(logs))]
+    by_suite = {log.eval.task: log for log in found}
+    results = [result for job in jobs if job.suite in by_suite for result in _results(job, by_suite[job.suite])]
+    done = len(results) == counting.total
+    if not done and not any(log.status in ("cancelled", "started") for log in found):
+        raise EngineFailed(f"The evaluation broke off: {_why(found)}.", "The same command goes on from there.")
+    return results, done
+
+
+def finish(logs: Path, folder: Path) -> None:
+    """Moves the logs of a whole run into its report, where `inspect view --log-dir` shows them."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(str(logs), str(folder))
+
+
+class _Counting:
+    """Tells how many cases are done. The lock: solver and scorer run in threads of their own."""
+
+    def __init__(self, total: int, done: int, progress: OnProgress | None) -> None:
+        self.total = total
+        self._done = done
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._tell()
+
+    def one_more(self) -> None:
+        with self._lock:
+            self._done += 1
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._progress:
+            self._progress(Progress("Asking", min(self._done, self.total), self.total, "cases"))
+
+
+def _task(job: Job, counting: _Counting) -> Task:
+    samples = [Sample(id=case.id, input=case.question, metadata={"case": cases.to_json(case)}) for case in job.cases]
+    return Task(
+        name=job.suite,
+        dataset=MemoryDataset(samples, name=job.suite),
+        solver=_asking(job),
+        scorer=_scoring(job, counting),
+    )
+
+
+@solver(name="assistant")
+def _asking(job: Job) -> Solver:
+    asked = {case.id: case for case in job.cases}
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001 - inspect_ai's own form
+        def ask() -> tuple[str, Any]:
+            try:
+                return ANSWER, dict(job.ask(asked[str(state.sample_id)]))
+            except AssistantError as error:
+                return ERROR, {"type": error.type, "message": str(error)}
+
+        kind, value = await anyio.to_thread.run_sync(ask)
+        state.store.set(kind, value)
+        state.output.completion = value.get("answer", "") if kind == ANSWER else ""
+        return state
+
+    return solve
+
+
+@scorer(metrics={"*": [mean()]}, name=_SCORER)
+def _scoring(job: Job, counting: _Counting) -> Scorer:
+    asked = {case.id: case for case in job.cases}
+
+    async def score(state: TaskState, target: Target) -> Graded:  # noqa: ARG001 - inspect_ai's own form
+        result = Result(
+            job.suite, asked[str(state.sample_id)], state.store.get(ANSWER, None), state.store.get(ERROR, None)
+        )
+        scores = await anyio.to_thread.run_sync(job.score, result)
+        counting.one_more()
+        return Graded(
+            value={name: math.nan if one.value is None else one.value for name, one in scores.items()},
+            metadata={"reasons": {name: one.reason for name, one in scores.items() if one.value is None}},
+        )
+
+    return score
+
+
+def _results(job: Job, log: EvalLog) -> Iterator[Result]:
+    """Results in the order of the cases; those that were not asked are left out."""
+    whole = log if log.samples is not None else read_eval_log(log.location)
+    samples = {str(sample.id): sample for sample in whole.samples or []}
+    for case in job.cases:
+        if case.id in samples:
+            yield _result(job, case, samples[case.id])
+
+
+def _result(job: Job, case: Case, sample: EvalSample) -> Result:
+    error = sample.store.get(ERROR)
+    if sample.error is not None:  # nothing of ours: the case failed, and says with what
+        error = {"type": "unexpected", "message": sample.error.message}
+    graded = (sample.scores or {}).get(_SCORER)
+    return Result(
+        job.suite, case, None if error else sample.store.get(ANSWER), error, dict(_scores(graded)) if graded else {}
+    )
+
+
+def _scores(graded: Graded) -> Iterator[tuple[str, Score]]:
+    reasons = (graded.metadata or {})["reasons"]
+    assert isinstance(graded.value, dict)
+    for name, value in graded.value.items():
+        unscored = not isinstance(value, int | float) or math.isnan(value)
+        yield name, Score(None, reasons.get(name, "")) if unscored else Score(float(value))
+
+
+def _asked_before(logs: Path) -> int:
+    """How many cases the logs of a stopped run hold."""
+    if not logs.is_dir():
+        return 0
+    known = {
+        (info.task, str(summary.id))
+        for info in list_eval_logs(str(logs))
+        for summary in read_eval_log_sample_summaries(info)
+        if summary.completed and not summary.error
+    }
+    return len(known)
+
+
+def _why(logs: Sequence[EvalLog]) -> str:
+    return next((log.error.message.strip() for log in logs if log.error), "inspect_ai gave no reason")

@@ -1,0 +1,28 @@
+"""Does the assistant refuse where it should, and only there? From the answer's `abstained`.
+
+A question without an answer in the documents should be refused, one with an answer should not; where that is not
+known, there is no score. The mean of `refused_unanswerable` is the recall of refusal. Its precision is a ratio over
+all cases of a suite: summary.py makes it of these two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evals.records import Result, Score
+
+METRICS = {
+    "refused_unanswerable": "refused, where there is no answer",
+    "refused_answerable": "refused, where there is an answer",
+}
+
+
+def score(result: Result, texts: Mapping[str, str]) -> dict[str, Score]:  # noqa: ARG001
+    answerable = result.case.answerable
+    if result.answer is None or answerable is None:
+        reason = "failed" if result.answer is None else "not known whether answerable"
+        return dict.fromkeys(METRICS, Score(None, reason))
+    refused = Score(float(result.answer["abstained"]))
+    if answerable:
+        return {"refused_unanswerable": Score(None, "answerable"), "refused_answerable": refused}
+    return {"refused_unanswerable": refused, "refused_answerable": Score(None, "unanswerable")}

@@ -1,0 +1,152 @@
+"""`assistant eval`: bad input before any question, floors, comparison, and a whole run with the tiny model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import real_model
+from test_cli import STORY, Ran, home, run  # noqa: F401 - fixtures
+
+from assistant import cli_eval
+from assistant.errors import BadInput
+from evals import summary
+from evals.evaluation import Outcome
+from evals.records import Case, Figure, Result, Run, Score, Summary
+
+
+def outcome(**figures: float | None) -> Outcome:
+    known = tuple(Figure(name, value, value, value, 3) for name, value in figures.items())
+    return Outcome(Run({}, (Summary("seeds", 3, 0, known),), ()), {}, Path(), True)
+
+
+def test_a_floor_that_is_met_says_nothing_and_one_that_is_missed_says_by_how_much() -> None:
+    found = outcome(right=0.8, attack_succeeded=0.1, f1=None)
+    assert not cli_eval._short(found, {"right": 0.8, "seeds.right": 0.5, "attack_succeeded": 0.1})
+    assert cli_eval._short(found, {"right": 0.9}) == ["seeds.right is 0.8, and 0.9 was wanted."]
+    assert cli_eval._short(found, {"attack_succeeded": 0.05}) == [
+        "seeds.attack_succeeded is 0.1, and 0.05 was wanted."
+    ]
+    assert cli_eval._short(found, {"f1": 0.5}) == ["seeds.f1 was not scored, and 0.5 was wanted."]
+
+
+def test_a_floor_for_a_figure_that_nobody_has_is_bad_input() -> None:
+    with pytest.raises(BadInput, match="has a figure"):
+        cli_eval._short(outcome(right=0.8), {"other.right": 0.8})
+
+
+@pytest.mark.parametrize("text", ["right", "right=", "=0.8", "right=good"])
+def test_a_floor_is_a_name_and_a_number(text: str) -> None:
+    with pytest.raises(BadInput, match="NAME=VALUE"):
+        cli_eval._floors([text])
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (("nothing",), "There is no suite 'nothing'"),
+        (("own",), "needs questions"),
+        (("own", "--questions", "q.csv"), "needs documents"),
+        (("own", "--questions", "none.csv", "--documents", "docs"), "none.csv"),
+        (("squad2", "--data", "nowhere"), "docs/datasets.md"),
+        (("compare", "nowhere", "elsewhere"), "nowhere"),
+        (("small", "--limit", "0"), "--limit"),
+        (("small", "--fail-under", "right"), "NAME=VALUE"),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_asked(
+    home: Path,  # noqa: F811
+    run: Any,  # noqa: F811
+    args: tuple[str, ...],
+    named: str,
+) -> None:
+    (home / "q.csv").write_text("question,answer\nWhen was the lighthouse built?,1874\n")
+    ran: Ran = run("eval", *args)
+    assert ran.code == 2
+    assert named in ran.err
+    assert not ran.out
+
+
+def test_two_runs_are_compared_case_by_case(home: Path, run: Any) -> None:  # noqa: F811
+    answer = {"answer": "1874", "sentences": [], "citations": [], "hits": []}
+
+    def write(name: str, *right: float) -> str:
+        results = tuple(
+            Result("own", Case(f"c{n}", "When?"), answer, scores={"right": Score(value)})
+            for n, value in enumerate(right)
+        )
+        summary.write(Run({}, (summary.summarise("own", results, ()),), results), home / name / "run.json")
+        return str(home / name)
+
+    a, b = write("a", 0.0, 1.0, 1.0), write("b", 1.0, 1.0, 0.0)
+    ran: Ran = run("eval", "compare", a, b)
+    assert ran.code == 0
+    assert "c0" in ran.out
+    assert "c2" in ran.out
+    found = json.loads(run("eval", "compare", a, f"{b}/run.json", "--json").out)
+    assert found
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_a_users_own_questions_over_a_users_own_documents(home: Path, run: Any) -> None:  # noqa: F811
+    real_model("smollm2-135m")
+    real_model("all-minilm-l6-v2")
+    (home / "q.csv").write_text(
+        "question,id,answer,answerable,file,quote\n"
+        "When was the lighthouse of Vessel Point built?,built,1874,yes,story.txt,was built in 1874\n"
+        "Who was the last keeper?,keeper,Tom Ferris,yes,story.txt,\n"
+        ",empty,,,,\n"
+        "How tall is the lighthouse?,tall,,no,,\n"
+    )
+    args = ("own", "--questions", "q.csv", "--documents", "docs", "--report", str(home / "report"))
+    first: Ran = run("eval", *args, "--json")
+    assert first.code == 0, first.err
+    told = json.loads(first.out)
+    assert told["summaries"][0]["cases"] == 3
+    assert told["about"]["model"]["name"] == "smollm2-135m"
+    assert "line 4" in first.err
+    assert "story.txt" in (home / "report/report.html").read_text("utf-8")
+    assert "| own |" in (home / "report/report.md").read_text("utf-8")
+    assert list((home / "report/logs").glob("*.eval"))
+    again: Ran = run("eval", *args[:-1], str(home / "again"), "--fail-under", "right=1.1")
+    assert again.code == 1
+    assert "1.1 was wanted" in again.err
+    a, b = (summary.read(home / name / "run.json") for name in ("report", "again"))
+    assert [result.answer["answer"] for result in a.results] == [result.answer["answer"] for result in b.results]  # type: ignore[index]
+    assert not (home / "home/evals/unfinished").exists() or not list((home / "home/evals/unfinished").iterdir())
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_a_gold_span_that_is_nowhere_stops_before_any_answer(home: Path, run: Any) -> None:  # noqa: F811
+    real_model("smollm2-135m")
+    real_model("all-minilm-l6-v2")
+    (home / "q.csv").write_text("question,file,quote\nWhen was it built?,story.txt,was built in 1875\n")
+    ran: Ran = run("eval", "own", "--questions", "q.csv", "--documents", "docs")
+    assert ran.code == 2
+    assert "was built in 1875" in ran.err
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_questions_are_drafted_from_documents(home: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    real_model("all-minilm-l6-v2")
+    real_model("qwen2.5-coder-1.5b")
+    monkeypatch.setenv("ASSISTANT_MODELS__LLM", "qwen2.5-coder-1.5b")
+    assert run("ingest", "docs").code == 0
+    ran: Ran = run("eval", "draft", "--output", "drafted.jsonl", "--count", "1", "--yes")
+    assert ran.code == 0, ran.err
+    lines = [json.loads(line) for line in (home / "drafted.jsonl").read_text().splitlines()]
+    assert len(lines) == 1
+    assert lines[0]["answers"][0] in STORY
+    assert lines[0]["spans"][0]["quote"] in STORY
+
+
+def test_the_evaluation_says_where_it_is_when_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "evals.evaluation", None)
+    with pytest.raises(BadInput, match="make eval"):
+        cli_eval._room("evaluation")

@@ -1,0 +1,119 @@
+"""The cases of our own over seeds/: enough of each kind, and every gold fact stands in its documents."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from conftest import REPO
+
+from assistant import documents
+from evals import cases
+from evals.records import Case
+from evals.scorers import normal
+
+SUITE = cases.read(REPO / "evals" / "questions" / "seeds.jsonl")
+TEXTS = {path.name: documents.read(path).text for path in sorted((REPO / "seeds").iterdir())}
+ANSWERABLE = [case for case in SUITE.cases if case.answerable]
+UNANSWERABLE = [case for case in SUITE.cases if not case.answerable]
+AT_LEAST = {
+    "single_fact": 35,
+    "several_documents": 10,
+    "change_over_time": 10,
+    "attribution": 10,
+    "false_premise": 8,
+    "follow_up": 10,
+    "unanswerable": 20,
+    "misspelt": 5,
+    "chinese": 5,
+    "spanish": 5,
+}
+
+
+def holds(text: str, ways: tuple[str, ...]) -> bool:
+    return any(normal.holds(text, way) for way in ways)
+
+
+def stated(case: Case, ways: tuple[str, ...]) -> bool:
+    return any(holds(span.quote, ways) for span in case.spans)
+
+
+def name(case: Case) -> str:
+    return case.id
+
+
+def test_every_line_is_a_case():
+    assert not SUITE.problems
+    assert len(SUITE.cases) >= 110
+
+
+def test_there_are_enough_of_each_kind():
+    counts = Counter(case.tags[0] for case in SUITE.cases)
+    assert set(counts) == set(AT_LEAST)
+    assert {kind: counts[kind] for kind in AT_LEAST if counts[kind] < AT_LEAST[kind]} == {}
+
+
+def test_no_question_is_asked_twice():
+    asked = [(normal.normal(case.question), case.history) for case in SUITE.cases]
+    assert len(set(asked)) == len(asked)
+
+
+def test_every_gold_span_is_in_its_document():
+    assert cases.check(SUITE.cases, TEXTS) == ()
+
+
+@pytest.mark.parametrize("case", ANSWERABLE, ids=name)
+def test_an_answerable_case_says_what_is_right_and_where_it_stands(case: Case):
+    assert case.answers or case.facts
+    assert case.reference
+    assert case.spans
+    for span in case.spans:
+        assert len(cases.locate(span, TEXTS[span.file])) == 1, span
+    for ways in (case.answers, *case.facts):
+        assert all(normal.normal(way) for way in ways)
+
+
+@pytest.mark.parametrize("case", [case for case in ANSWERABLE if "computed" not in case.tags], ids=name)
+def test_each_gold_fact_is_in_its_quotes(case: Case):
+    if case.answers:
+        assert stated(case, case.answers)
+    for ways in case.facts:
+        assert stated(case, ways), ways
+
+
+@pytest.mark.parametrize("case", ANSWERABLE, ids=name)
+def test_the_reference_counts_as_right(case: Case):
+    if case.answers:
+        assert holds(case.reference, case.answers)
+    for ways in case.facts:
+        assert holds(case.reference, ways), ways
+
+
+def test_questions_over_several_documents_need_more_than_one():
+    for case in SUITE.cases:
+        if case.tags[0] == "several_documents":
+            one = [file for file in TEXTS if all(holds(TEXTS[file], ways) for ways in case.facts)]
+            assert not one, (case.id, one)
+
+
+def test_unanswerable_cases_have_no_gold():
+    for case in UNANSWERABLE:
+        assert case.tags[0] == "unanswerable"
+        assert [case.answers, case.facts, case.spans, case.documents] == [()] * 4, case.id
+        assert not case.reference, case.id
+    assert sum("follow_up" in case.tags for case in UNANSWERABLE) >= 3
+
+
+def test_follow_ups_have_a_conversation_and_others_have_none():
+    for case in SUITE.cases:
+        roles = [turn.role for turn in case.history]
+        assert roles == ["user", "assistant"] * (len(roles) // 2), case.id
+        assert bool(roles) == ("follow_up" in case.tags), case.id
+
+
+def test_attributions_name_who_says_it():
+    for case in SUITE.cases:
+        if case.tags[0] == "attribution":
+            assert case.attributed_to, case.id
+        if case.attributed_to:
+            assert stated(case, case.attributed_to), case.id
