@@ -253,6 +253,7 @@ def options(
 
 def _read_ahead(settings: Settings, collection: str) -> None:
     """Documents that are in stay in, whatever becomes of this: only the first answers would come later."""
+    terminal.say("Reading ahead, for quick first words. Ctrl-C ends it; `assistant chat` reads on by itself.")
     try:
         with _assistant(settings) as assistant, terminal.progress() as progress:
             assistant.read_ahead(collection, progress)

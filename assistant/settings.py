@@ -102,8 +102,8 @@ class EngineSection(Section):
     drafts: Switch = Field("auto", description="guess tokens from the prompt; auto: as tuned, else off")
     gpu_layers: int = Field(-1, ge=-1, description="layers on the GPU; -1: all that fit")
     reuse: Literal["exact", "chunks"] = Field(
-        "exact",
-        description="exact: common prefixes only; chunks: documents are read ahead, the first word comes sooner",
+        "chunks",
+        description="chunks: documents are read ahead, and the first word comes sooner; exact: common prefixes only",
     )
     cache_memory_mb: int = Field(512, ge=0, description="what the engine keeps of chunks, and as much again of talks")
     cache_disk_mb: int = Field(4096, ge=0, description="what it keeps of chunks in ASSISTANT_HOME/kv")

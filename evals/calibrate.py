@@ -6,6 +6,9 @@ FOLDER holds the data sets of docs/datasets.md. Of each set, and of claims made 
 parted in two by their texts. One half gives the weights and the threshold; the other only says how good they are, set
 by set, beside the plain share of the claim's terms that the text has, whose threshold is chosen in the same way. Each
 set counts the same in all this, and so do the supported and the other claims within it. Takes five minutes.
+
+Which features there are was settled while looking at claims of both halves, so the figures flatter a little. Those of
+the claims made false flatter more: the true ones stand in the text word for word.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,8 +122,8 @@ def threshold(sets: Sequence[tuple[Sequence[float], Labels]]) -> float:
     return float(between[int(np.argmax(means))])
 
 
-def measured(scores: Sequence[float], claims: Sequence[Claim], cut: float) -> dict[str, list[float]]:
-    """Area under the ROC curve and balanced accuracy, each with the ends of its 95% interval."""
+def measured(scores: Sequence[float], claims: Sequence[Claim], cut: float) -> dict[str, str]:
+    """Area under the ROC curve and balanced accuracy, each with its 95% interval."""
     known, true = np.array(scores), labels(claims)
     return {
         "auroc": _interval(lambda some: auroc(known[some].tolist(), true[some].tolist()), claims),
@@ -131,7 +133,7 @@ def measured(scores: Sequence[float], claims: Sequence[Claim], cut: float) -> di
     }
 
 
-def _interval(measure: Callable[[NDArray[np.int64]], float], claims: Sequence[Claim]) -> list[float]:
+def _interval(measure: Callable[[NDArray[np.int64]], float], claims: Sequence[Claim]) -> str:
     """Texts are drawn, each with all its claims: claims about one text are alike."""
     places: dict[str, list[int]] = {}
     for place, claim in enumerate(claims):
@@ -139,7 +141,8 @@ def _interval(measure: Callable[[NDArray[np.int64]], float], claims: Sequence[Cl
     texts, rng = [np.array(some) for some in places.values()], np.random.default_rng(SEED)
     drawn = (np.concatenate([texts[i] for i in rng.integers(0, len(texts), len(texts))]) for _ in range(_RESAMPLES))
     found = [measure(some) for some in drawn if len(set(labels(claims)[some].tolist())) > 1]
-    return [round(float(value), 3) for value in (measure(np.arange(len(claims))), *np.percentile(found, [2.5, 97.5]))]
+    low, high = np.percentile(found, [2.5, 97.5])
+    return f"{measure(np.arange(len(claims))):.3f} ({low:.3f} to {high:.3f})"
 
 
 def _rows(checker: Checker, sets: Mapping[str, Sequence[Claim]]) -> tuple[Array, Labels, Array]:
@@ -168,13 +171,10 @@ def _newton(rows: Array, supported: Labels, counts: Array) -> Array:
 
 
 def _report(weights: Weights) -> str:
-    rows = [f"{name:18} {part}" for name, part in weights.weights.items()]
+    rows = [f"{name:18} {weight:8}" for name, weight in weights.weights.items()]
     for name, held in weights.about["held_out"].items():
-        told: list[str] = [f"{name:18} n {held['n']:4}"]
-        for method in ("checker", "overlap"):
-            figures: dict[str, Any] = held[method]
-            told += [f"{method} {kind} {value} ({low} to {high})" for kind, (value, low, high) in figures.items()]
-        rows.append("  ".join(told))
+        rows.append(f"{name} (n {held['n']})")
+        rows += [f"    {by:8} {kind:18} {held[by][kind]}" for by in ("checker", "overlap") for kind in held[by]]
     return "\n".join(rows)
 
 

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
 
 from assistant import cite, dates, sentences
 from assistant.errors import BadInput, EmbedderMismatch
@@ -38,7 +38,7 @@ FEATURES: Mapping[str, str] = {
     "numbers_missing": "share of the claim's numbers and dates that the context lacks; 0 where it has none",
     "names_missing": "share of the claim's names that the context lacks; 0 where it has none",
     "replaced": "1 where a number, date or name stands in the place of another in the best sentence, else 0",
-    "denied": "1 where one of the claim and the best sentence denies something and the other does not, else 0",
+    "denied": "1 where one of the claim and the best window denies something and the other does not, else 0",
 }
 AGAINST = frozenset(["numbers_missing", "names_missing", "replaced", "denied"])  # the others speak for a claim
 
@@ -89,7 +89,7 @@ class Weights(BaseModel):
     embedder_sha256: str
     bias: FiniteFloat
     weights: dict[str, FiniteFloat]
-    threshold: FiniteFloat
+    threshold: float = Field(ge=0, le=1)
     about: dict[str, Any]
 
     @field_validator("weights")
@@ -162,7 +162,7 @@ class Checker:
 
     def _features(self, claim: str, source: _Source) -> dict[str, float]:
         order = _ordered(claim)
-        wanted, numbers, names = frozenset(order), _numbers(claim), _names(claim)
+        wanted, numbers, names = frozenset(order), _numbers(claim, source.dates), _names(claim)
         ranked = source.ranked(wanted)
         best = source.text(*ranked[0])
         nearest = next(source.text(*window) for window in ranked if window[1] == 1)
@@ -176,7 +176,7 @@ class Checker:
             "numbers_missing": 1 - _part(numbers, source.terms | source.dates),
             "names_missing": 1 - _part(names, source.terms),
             "replaced": float(_replaced(claim, nearest)),
-            "denied": float(bool(_DENIAL.search(claim)) != bool(_DENIAL.search(nearest))),
+            "denied": float(bool(_DENIAL.search(claim)) != bool(_DENIAL.search(best))),
         }
 
     def _likeness(self, claim: str, source: _Source, ranked: Sequence[tuple[int, int]]) -> float:
@@ -249,9 +249,13 @@ def _ordered(text: str) -> tuple[str, ...]:
     return tuple(term for piece in _PIECE.finditer(text) for term in _term(piece[1] or piece[0]))
 
 
-def _numbers(text: str) -> frozenset[str]:
-    """Numbers, and full dates in ISO form."""
-    return frozenset(term for term in _ordered(text) if term[0].isdigit()) | {date.iso for date in dates.find(text)}
+def _numbers(text: str, known: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Numbers, and full dates in ISO form; those among `known` need not have their day, month and year found too."""
+    found = dates.find(text)
+    for date in found:
+        if date.iso in known:
+            text = text[: date.start] + " " * (date.end - date.start) + text[date.end :]
+    return frozenset(term for term in _ordered(text) if term[0].isdigit()) | {date.iso for date in found}
 
 
 def _names(text: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from evals.checker import Checker
 from evals.corpora import Corpus
 from evals.public import Loaded
 from evals.records import Case, Claim, Result, Run, Summary
+from evals.scorers import faithfulness
 from evals.suites import CLAIMS, Sources
 
 SEED = 7
@@ -68,6 +70,7 @@ def evaluate(plan: Plan, settings: Settings, progress: OnProgress | None = None)
             jobs.append(judging.job(claims, checker))
         logs = own.home / "unfinished" / about.identity(facts)
         results, whole = runner.run(jobs, logs, progress)
+        results = [_judged(result, checker) for result in results]
     facts["took_s"] = round(time.monotonic() - started, 1)
     problems = {name: (*one.problems, *corpus[name].unread, *unjudged) for name, one in loaded.items()}
     problems[CLAIMS] = wrong
@@ -114,6 +117,14 @@ def _job(assistant: Assistant, suite: str, loaded: Loaded, corpus: Corpus, check
         return scorers.score_all(result, texts | given, checker)
 
     return runner.Job(suite, loaded.cases, ask, score)
+
+
+def _judged(result: Result, checker: Checker | None) -> Result:
+    """With what the checker thinks of each sentence, for the report; it keeps what it read, so this is quick."""
+    if checker is None or result.answer is None or result.suite == CLAIMS or result.answer["abstained"]:
+        return result
+    support = faithfulness.verdicts(result.answer, checker)
+    return replace(result, judged=tuple(None if math.isnan(one) else round(one, 4) for one in support))
 
 
 def _summary(suite: str, results: Sequence[Result], problems: Sequence[str]) -> Summary:

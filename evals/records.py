@@ -70,13 +70,18 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one case: `answer` in the fixed JSON form, or `error` {"type", "message"} where there was none."""
+    """What came of one case: `answer` in the fixed JSON form, or `error` {"type", "message"} where there was none.
+
+    `judged` is how likely, from 0 to 1, the evaluation's own checker thinks that the sources support each sentence of
+    the answer; empty where it was not asked, and None for a sentence it cannot judge.
+    """
 
     suite: str
     case: Case
     answer: Mapping[str, Any] | None
     error: Mapping[str, str] | None = None
     scores: Mapping[str, Score] = field(default_factory=dict)
+    judged: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

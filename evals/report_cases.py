@@ -156,7 +156,7 @@ def _case(result: Result, sources: Sources) -> dict[str, Any]:
         "gold": _filled(_gold(case, sources)),
         "error": dict(result.error or {}),
     }
-    return _filled(told if result.answer is None else told | _answer(case, result.answer, sources))
+    return _filled(told if result.answer is None else told | _answer(result, result.answer, sources))
 
 
 def _score(score: Score | None) -> float | str | None:
@@ -167,18 +167,22 @@ def _score(score: Score | None) -> float | str | None:
     return score.reason or "no number" if value is None else round(value, 4)
 
 
-def _answer(case: Case, answer: Mapping[str, Any], sources: Sources) -> dict[str, Any]:
+def _answer(result: Result, answer: Mapping[str, Any], sources: Sources) -> dict[str, Any]:
     """A refusal is shown as one text, an answer by its sentences, and as a text too where that says more."""
-    sentences = [[one["text"], one["verdict"], list(one["citations"])] for one in answer["sentences"]]
-    same = _letters("".join(text for text, _, _ in sentences)) == _letters(answer["answer"])
+    judged = result.judged or (None,) * len(answer["sentences"])
+    sentences = [
+        [one["text"], one["verdict"], list(one["citations"]), support]
+        for one, support in zip(answer["sentences"], judged, strict=True)
+    ]
+    same = _letters("".join(text for text, *_ in sentences)) == _letters(answer["answer"])
     if answer["abstained"]:
         sentences, same = [], False
     return {
         "sentences": sentences,
         "answer": "" if same else answer["answer"],
         "reason": answer["reason"],
-        "citations": [_citation(case, citation, sources) for citation in answer["citations"]],
-        "hits": [_hit(case, hit, sources) for hit in answer["hits"]],
+        "citations": [_citation(result.case, citation, sources) for citation in answer["citations"]],
+        "hits": [_hit(result.case, hit, sources) for hit in answer["hits"]],
         "timings": {name: _rounded(value) for name, value in answer["timings"].items() if value},
         "finish": "" if answer["finish_reason"] == "stop" else answer["finish_reason"],
     }

@@ -55,7 +55,6 @@ LABELS = {
     "refusal_precision": Label(
         "Refusals that were due", "Share of refusals of questions without an answer.", of="refusals"
     ),
-    "refusal_recall": Label("Due refusals made", "Share of the questions without an answer that were refused."),
     "refused_answerable": Label(
         "Refused without need",
         "Questions with an answer that were refused.",

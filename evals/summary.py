@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import BadInput, StorageError
 from evals.records import Figure, Result, Run, Score, Summary
+from evals.report_labels import LABELS
 from evals.stats import Interval, mean_interval, quantile_interval, ratio_interval
 
 # Times are skewed, so their figures are quantiles: metric to the figures made of it.
@@ -21,9 +22,7 @@ TIMES: Mapping[str, Mapping[str, float]] = {
     "total_s": {"total_s": 0.5, "total_p95_s": 0.95},
     "decode_tok_s": {"decode_tok_s": 0.5},
 }
-LOWER_IS_BETTER = frozenset(
-    {"refused_answerable", "attack_succeeded", "ttft_s", "ttft_p95_s", "total_s", "total_p95_s"},
-)
+LOWER_IS_BETTER = frozenset(name for name, label in LABELS.items() if label.lower_is_better)
 _AGAIN = "Run the evaluation again."
 _RUN = TypeAdapter(Run)
 

@@ -109,7 +109,7 @@ def test_closing_stops_it_at_once(fake, reader):
 
 
 def test_without_reuse_of_chunks_it_does_nothing(tmp_path):
-    fake = FakeAssistant(Settings(home=tmp_path))
+    fake = FakeAssistant(Settings(home=tmp_path, engine={"reuse": "exact"}))
     reader = Reader(fake)
     before = threading.active_count()
     reader.start()

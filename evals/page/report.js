@@ -167,9 +167,10 @@
 
   function answer(one) {
     if (one.error) return part("Failed", make("p", { class: "failure" }, `! ${one.error.type}: ${one.error.message}`));
-    const lines = (one.sentences ?? []).map(([text, verdict, numbers]) =>
+    const lines = (one.sentences ?? []).map(([text, verdict, numbers, support]) =>
       make("li", { class: verdict }, make("span", { class: "text" }, text), " ", numbers.map((n) => marker(n)), " ",
-        make("span", { class: "verdict" }, VERDICTS[verdict] ?? verdict)));
+        make("span", { class: "verdict" }, VERDICTS[verdict] ?? verdict),
+        support == null ? [] : [" ", make("span", { class: "verdict" }, `checker: ${Math.round(100 * support)}% likely`)]));
     const whole = one.answer && make("p", { class: "whole" }, one.answer);
     const ended = { length: "It reached its length limit.", cancelled: "It was stopped." }[one.finish];
     return part((one.marks ?? []).includes("refused") ? "Refusal" : "Answer",
