@@ -89,6 +89,22 @@ def compare(a: Report, b: Report, json: Annotated[bool, typer.Option("--json", h
         terminal.write("\n".join(room.lines(found)) + "\n")
 
 
+@commands.command("baseline")
+def baseline(
+    runs: Annotated[list[Path], typer.Argument(help="Reports of the same suites, of repeated runs.")],
+    output: Annotated[Path, typer.Option(help="Where to write it.")] = Path("evals/baseline.json"),
+) -> None:
+    """Figures below which no later run may fall, from repeated runs: their means, and how far they differ."""
+    import json
+
+    summary = _room("summary")
+    read = [summary.read(path / "run.json" if path.is_dir() else path) for path in runs]
+    figures = _room("compare").baseline(read)
+    ran = [{key: run.about[key] for key in ("model", "engine", "code", "machine", "started")} for run in read]
+    output.write_text(json.dumps({"suites": figures, "runs": ran}, indent=1) + "\n", "utf-8")
+    terminal.say(f"{output}: {sum(map(len, figures.values()))} figures of {len(read)} runs.")
+
+
 @commands.command("suites")
 def list_suites() -> None:
     """All suites, and whether their data are here."""
@@ -193,7 +209,7 @@ def _below(outcome: Outcome, baseline: Path) -> list[str]:
         raise BadInput(
             f"{baseline} cannot be read: {error}.", "Name a baseline such as evals/baseline.json."
         ) from error
-    lines: list[str] = _room("compare").below(outcome.run, figures)
+    lines: list[str] = _room("compare").below(outcome.run, figures.get("suites", figures))
     return lines
 
 

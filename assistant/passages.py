@@ -15,7 +15,7 @@ from assistant import sentences
 from assistant.cite import terms
 from assistant.records import Hit
 
-MOST = 4  # sentences
+MOST = 2  # sentences
 LONGEST = 400  # characters of one; what is longer is mostly a table or a list
 _TYPICAL = 8  # terms, added to a sentence's own: without them the shortest would win
 

@@ -9,15 +9,17 @@ twenty metrics one will show p < 0.05 without cause.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from assistant.errors import BadInput
-from evals.records import Result, Run
+from evals.records import Figure, Result, Run
 from evals.stats import mcnemar, paired_interval, paired_p
 from evals.summary import LOWER_IS_BETTER, TIMES
 
+GUARDED = ("right", "citation_precision", "citation_hit", "faithful", "refused_answerable", "hit@5", "ndcg@10")
+_CASES = 1.5  # that may turn out otherwise by rounding alone
 _SAME = 1e-9  # scores nearer than this are the same
 
 
@@ -109,6 +111,29 @@ def below(run: Run, baseline: Mapping[str, Any]) -> list[str]:
             side = "above" if sign < 0 else "below"
             missed.append(f"{suite}: {metric} is {found:.4g}, {side} the baseline {value:g} by more than {noise:g}.")
     return missed
+
+
+def baseline(runs: Sequence[Run], metrics: Iterable[str] = GUARDED) -> dict[str, Any]:
+    """What `below` takes, from several runs of the same suites: the mean of each figure, and as its noise twice the
+    farthest that a run lies from it, and never less than what one and a half cases make.
+    """
+    found: dict[str, dict[str, list[Figure]]] = {}
+    for run in runs:
+        for one in run.summaries:
+            for figure in one.figures:
+                if figure.value is not None and figure.name in metrics:
+                    found.setdefault(one.suite, {}).setdefault(figure.name, []).append(figure)
+    return {
+        suite: {name: _noisy(figures) for name, figures in of_suite.items() if len(figures) == len(runs)}
+        for suite, of_suite in found.items()
+    }
+
+
+def _noisy(figures: Sequence[Figure]) -> dict[str, float]:
+    values = [figure.value for figure in figures if figure.value is not None]
+    mean = _mean(values)
+    noise = max(2 * max(abs(value - mean) for value in values), _CASES / min(figure.n for figure in figures))
+    return {"value": round(mean, 4), "noise": round(noise, 4)}
 
 
 def _by_case(run: Run) -> dict[tuple[str, str], Result]:

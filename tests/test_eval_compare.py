@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from assistant.errors import BadInput
 from evals.compare import Change, below, compare, lines, to_json
+from evals.compare import baseline as baseline_of
 from evals.records import Case, Figure, Result, Run, Score, Summary
 
 Values = Mapping[str, float | None]
@@ -186,3 +187,14 @@ def test_figures_that_the_baseline_does_not_name_are_free() -> None:
 def test_a_baseline_of_another_form_is_bad_input(broken: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="another form"):
         below(measured(right=1.0), broken)
+
+
+def test_a_baseline_is_the_mean_of_runs_and_its_noise_what_they_differ() -> None:
+    def figured(value: float) -> Run:
+        return Run({}, (Summary("small", 10, 0, (Figure("right", value, 0, 1, 10), Figure("f1", 0.5, 0, 1, 10))),), ())
+
+    found = baseline_of([figured(0.5), figured(0.9), figured(0.7)])
+    assert found == {"small": {"right": {"value": 0.7, "noise": 0.4}}}
+    assert baseline_of([figured(0.7)])["small"]["right"]["noise"] == 0.15
+    assert not below(figured(0.3), found)
+    assert below(figured(0.2), found)
