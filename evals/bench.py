@@ -142,7 +142,8 @@ def everyone(prompts: Sequence[Wire], names: Sequence[str] = NAMES) -> dict[str,
 
 def conversation(bench: Bench, repetition: int, cases: set[str]) -> None:
     """A first question, one more about the same sources, and one that asks for a long answer."""
-    hits, question = bench.asker.hits(), bench.asker.question()
+    hits = bench.asker.hits()
+    question = bench.asker.question(hits)
     if "cold" in cases:
         prompt = bench.asker.prompt(question, hits)
         replies = bench.measure("cold", repetition, everyone([prompt]))
@@ -162,7 +163,7 @@ def conversation(bench: Bench, repetition: int, cases: set[str]) -> None:
 def users(bench: Bench, repetition: int, count: int) -> None:
     """`count` people ask at the same moment, after ours has read their sources. One alone is the case "warm" too."""
     hits = [bench.asker.hits() for _ in range(count)]
-    prompts = [bench.asker.prompt(bench.asker.question(), four) for four in hits]
+    prompts = [bench.asker.prompt(bench.asker.question(four), four) for four in hits]
     for four in hits:
         bench.runners[OURS].do({"op": "read", "prompts": bench.asker.reading(four)})
     if count > 1:
@@ -244,7 +245,8 @@ def _open(bench: Bench, opening: Job) -> None:
     if not bench.runners[OURS].open():
         raise EngineFailed(f"Our engine does not start: {bench.runners[OURS].reason}.", "Try `assistant doctor`.")
     opening |= {key: bench.runners[OURS].facts[key] for key in ("threads", "context_tokens")}
-    prompt = bench.asker.prompt(bench.asker.question(), bench.asker.hits(1))
+    hits = bench.asker.hits(1)
+    prompt = bench.asker.prompt(bench.asker.question(hits), hits)
     replies = bench.ask(everyone([prompt]), SHORT)
     for name in NAMES:
         runner = bench.runners[name]

@@ -6,7 +6,6 @@ is measured, while every run asks the same.
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,12 +21,8 @@ PASSAGE = 250  # tokens
 HITS = 4
 ROOM = 512  # tokens left for the answer, as with the product's own setting
 
-QUESTIONS = (
-    "What do these sources report, and who says it?",
-    "Which people and organisations are named, and what do they do?",
-    "Which numbers and dates are given, and what do they stand for?",
-    "What has changed, according to the sources?",
-)
+ABOUT = "What do the sources say about {words}, and who says it?"
+WORDS = 5  # of the sources, in a question: a real one has some too, by which likely sentences are found
 FOLLOW_UP = "And what do they say about the reasons?"
 LONG = (
     "Retell everything that the sources report, in at least ten long paragraphs. Leave nothing out, and do not stop "
@@ -77,13 +72,14 @@ class Asker:
         self._drawer, self._count = drawer, count
         self._budget = context_tokens - ROOM
         self._prompts = Prompts(point=point)
-        self._questions = itertools.cycle(QUESTIONS)
+        self._random = random.Random(SEED)
 
     def hits(self, count: int = HITS) -> tuple[Hit, ...]:
         return self._drawer.hits(count)
 
-    def question(self) -> str:
-        return next(self._questions)
+    def question(self, hits: Sequence[Hit]) -> str:
+        """One about some words of one of the hits."""
+        return about(self._random.choice(hits).chunk.text, self._random)
 
     def prompt(self, question: str, hits: Sequence[Hit], history: Sequence[Message] = ()) -> Wire:
         built = self._prompts.build(question, history, hits, self._count, self._budget, history_budget=1024)
@@ -94,12 +90,24 @@ class Asker:
         return [self.prompt("?", [hit]) for hit in hits]
 
 
+def about(text: str, draw: random.Random) -> str:
+    """A question about some words that follow each other in the text."""
+    words = text.split()
+    start = draw.randrange(max(1, len(words) - WORDS))
+    return ABOUT.format(words=" ".join(words[start : start + WORDS]).strip(".,;:!?"))
+
+
 def texts(folder: Path, cut: Callable[[str], Sequence[bytes]]) -> list[Text]:
-    """The documents of a folder, cut into tokens. Raises BadInput when there are none."""
+    """The documents of a folder, cut into tokens. Raises what `documents_in` raises."""
+    return [Text(path.name, tuple(cut(path.read_text("utf-8", "replace")))) for path in documents_in(folder)]
+
+
+def documents_in(folder: Path) -> list[Path]:
+    """Its text files. Raises BadInput when there are none."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in (".txt", ".md") and path.is_file())
     if not paths:
         raise BadInput(f"{folder} has no .txt or .md files.", "Name a folder that has with --documents.")
-    return [Text(path.name, tuple(cut(path.read_text("utf-8", "replace")))) for path in paths]
+    return paths
 
 
 def plain(wire: Wire) -> list[dict[str, str]]:

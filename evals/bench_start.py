@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from assistant import terminal, tuning
 from assistant.settings import CONFIG_NAME, Settings
-from evals.bench_prompts import QUESTIONS
+from evals.bench_prompts import SEED, about, documents_in
 
 STARTS = 3
 
@@ -33,7 +34,7 @@ def starts(documents: Path, settings: Settings, folder: Path) -> list[float]:
             terminal.say(f"  assistant ingest failed: {_last_line(folder / 'start.log')}")
             return []
         seconds: list[float] = []
-        for question in QUESTIONS[:STARTS]:
+        for question in _questions(documents):
             began = time.monotonic()
             ask = subprocess.Popen(
                 [*command, "ask", question],
@@ -49,6 +50,12 @@ def starts(documents: Path, settings: Settings, folder: Path) -> list[float]:
             seconds.append(first - began)
             terminal.say(f"  start {len(seconds)}: {seconds[-1]:.2f} s")
     return seconds
+
+
+def _questions(folder: Path) -> list[str]:
+    draw = random.Random(SEED)
+    paths = documents_in(folder)
+    return [about(draw.choice(paths).read_text("utf-8", "replace"), draw) for _ in range(STARTS)]
 
 
 def _copy_choices(home: Path, target: Path) -> None:
