@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from assistant import records
 from assistant.errors import AssistantError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_MINUTES = 90  # seconds from which a time is told in minutes
 _err = Console(stderr=True, highlight=False, emoji=False)
 
 
@@ -92,16 +94,27 @@ def progress() -> Iterator[records.OnProgress]:
 
 
 class _Lines:
-    """Progress for logs and pipes."""
+    """Progress for logs and pipes: a line at each fifth of a step, with how long the rest will take at this pace."""
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
+        self._began: dict[str, tuple[float, int]] = {}  # when a step was first told of, and how far it was
 
     def __call__(self, step: records.Progress) -> None:
+        began, before = self._began.setdefault(step.step, (time.monotonic(), step.done))
         fifth = 5 * step.done // step.total if step.total else 0
-        if self._last.get(step.step) != fifth:
-            self._last[step.step] = fifth
-            say(f"{step.step}: {_amount(step)}")
+        if self._last.get(step.step) == fifth:
+            return
+        self._last[step.step] = fifth
+        left = ""
+        if step.total and before < step.done < step.total:
+            seconds = (time.monotonic() - began) / (step.done - before) * (step.total - step.done)
+            left = f", {_duration(seconds)} left"
+        say(f"{step.step}: {_amount(step)}{left}")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < _MINUTES else f"{seconds / 60:.0f} min"
 
 
 def _amount(step: records.Progress) -> str:

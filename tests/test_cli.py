@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import real_model
 
-from assistant import cli
+from assistant import cli, terminal
+from assistant.records import Progress
 
 STORY = (
     "The lighthouse of Vessel Point\n\nBy Ann Marlow, Coastal Times\n\nMarch 3, 2021\n\n"
@@ -260,3 +261,19 @@ def test_doctor_names_what_is_wrong(home: Path, run) -> None:
     assert ran.code == 1
     assert any("assistant ingest" in problem for problem in report["problems"])
     assert report["settings"]["models.llm"] == {"value": "smollm2-135m", "source": "environment"}
+
+
+def test_progress_off_a_terminal_tells_how_long_the_rest_takes(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    with terminal.progress() as progress:
+        for done in range(11):
+            progress(Progress("Asking", done, 10, "cases"))
+            now[0] += 30
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == "Asking: 0 of 10 cases"
+    assert lines[1] == "Asking: 2 of 10 cases, 4 min left"
+    assert lines[4] == "Asking: 8 of 10 cases, 60 s left"
+    assert lines[5] == "Asking: 10 of 10 cases"

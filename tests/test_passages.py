@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.passages import MOST, nearest
+from assistant.passages import LONGEST, MOST, TOGETHER, nearest
 from assistant.records import Chunk, Hit
 
 
@@ -25,6 +25,13 @@ def test_only_a_few_are_named_and_none_that_shares_nothing() -> None:
     assert len(nearest("Which lamp is lit?", [lamps])) == MOST
     assert texts("Which lamp is lit?", hit("It rained all day.")) == []
     assert texts("?", lamps) == []
+
+
+def test_together_they_are_short_and_the_nearest_is_always_there() -> None:
+    long = "The lamp was lit " + "again and again " * 20 + "by its keeper."
+    assert LONGEST > len(long) > TOGETHER / 2
+    assert len(texts("lamp keeper", hit(long), hit(long.replace("lit", "put out"), 1))) == 1
+    assert len(texts("lamp keeper", hit(long[:200]), hit("A lamp.", 1))) == 2
 
 
 def test_a_passage_names_its_chunk() -> None:
