@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from assistant.engine import Done, Engine, EngineConfig, Params, Piece, Segment, Turn, schema_grammar
-from assistant.errors import BadFormat, Busy, EngineFailed, ModelDamaged, QuestionTooLong
+from assistant.errors import BadFormat, BadInput, Busy, EngineFailed, ModelDamaged, QuestionTooLong
 
 pytestmark = pytest.mark.real
 
@@ -291,3 +291,22 @@ def test_one_chunk_is_answered_as_without_reuse(tiny_llm: Path, keeping: EngineC
         answers.append(ask(engine, turns)[0])
         engine.close()
     assert answers[0].split()[:4] == answers[1].split()[:4]
+
+
+def test_words_are_weighed_and_nothing_is_written(engine: Engine) -> None:
+    """The word with which the answer does begin is the likelier one."""
+    asked = turns("Repeat this word and write nothing else: yes")
+    written = "".join(event.text for event in engine.generate(asked, Params(max_tokens=1)) if isinstance(event, Piece))
+    other = next(word for word in ("no", "the", "and") if word != written)
+    events = list(engine.generate(asked, Params(weigh=((written,), (other,)))))
+    assert [type(event) for event in events] == [Done]
+    odds, back = (list(engine.generate(asked, Params(weigh=pair)))[-1].log_odds
+                  for pair in (((written,), (other,)), ((other,), (written,))))  # fmt: skip
+    assert odds is not None
+    assert odds > 0
+    assert back == pytest.approx(-odds, abs=0.2)
+
+
+def test_words_of_several_tokens_cannot_be_weighed(engine: Engine) -> None:
+    with pytest.raises(BadInput, match="one token"):
+        engine.generate(turns("Hm?"), Params(weigh=(("antidisestablishmentarianism",), ("no",))))

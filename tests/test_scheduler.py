@@ -18,6 +18,8 @@ END = 0
 
 
 class FakeSampler:
+    log_odds = None
+
     def __init__(self, backend: FakeBackend) -> None:
         self._backend = backend
         self.closed = False
@@ -68,6 +70,9 @@ class FakeBackend:
             indices.append(at)
         assert sum(map(len, self.held)) <= self.cells
         return indices
+
+    def single(self, words: Sequence[str]) -> list[int]:
+        return [len(word) for word in words]
 
     def sampler(self, params: Params) -> FakeSampler:
         self.samplers.append(FakeSampler(self))

@@ -19,7 +19,7 @@ import llama_cpp as llama
 import psutil
 from llama_cpp._ggml import libggml as ggml
 
-from assistant.engine.sampler import LlamaSampler, Vocabulary
+from assistant.engine.sampler import LlamaSampler, Vocabulary, Weigher
 from assistant.engine.types import EngineConfig, Params
 from assistant.errors import EngineFailed, ModelDamaged
 
@@ -53,6 +53,8 @@ class Row:
 
 
 class Sampler(Protocol):
+    @property
+    def log_odds(self) -> float | None: ...  # of the words that were weighed, where any were
     def sample(self, index: int) -> int: ...
     def close(self) -> None: ...
 
@@ -72,6 +74,7 @@ class Backend(Protocol):
     def ends(self, token: int) -> bool: ...
     def decode(self, rows: Sequence[Row]) -> list[int]: ...
     def sampler(self, params: Params) -> Sampler: ...
+    def single(self, words: Sequence[str]) -> list[int]: ...
     def check_grammar(self, grammar: str) -> None: ...  # may be called from any thread, as `tokenize`
     def save(self, sequence: int, start: int, end: int) -> bytes: ...
     def load(self, sequence: int, data: bytes) -> bool: ...
@@ -188,8 +191,16 @@ class LlamaBackend:
             raise EngineFailed(f"llama.cpp could not decode {filled} tokens (code {code}): {last_log()}")
         return last
 
-    def sampler(self, params: Params) -> LlamaSampler:
+    def sampler(self, params: Params) -> Sampler:
+        if params.weigh:
+            return Weigher(self._context, self._words, [self.single(words) for words in params.weigh])
         return LlamaSampler(self._context, self._words, params)
+
+    def single(self, words: Sequence[str]) -> list[int]:
+        """Those of the words that are one token. May be called from any thread, as `tokenize`."""
+        found = (self.tokenize(word, special=False) for word in words)
+        _ = self._words.end  # here, as for a grammar: the worker must not wait for a look at every token
+        return [tokens[0] for tokens in found if len(tokens) == 1]
 
     def check_grammar(self, grammar: str) -> None:
         """Raises BadFormat when a sampler could not be made of the grammar."""

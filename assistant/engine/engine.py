@@ -98,6 +98,14 @@ class Engine:
                 raise EngineFailed("The engine is closed.", "Start the assistant again.")
             self._backend.check_grammar(grammar)
 
+    def _check_words(self, groups: Sequence[Sequence[str]]) -> None:
+        with self._vocabulary:
+            if self._closed:
+                raise EngineFailed("The engine is closed.", "Start the assistant again.")
+            for words in groups:
+                if not self._backend.single(words):
+                    raise BadInput(f"None of {', '.join(words)} is one token of this model.", "Weigh other words.")
+
     def _kept(self, segments: Sequence[Segment]) -> tuple[int, int]:
         """Where the segments begin and end whose cells are kept: the first run of those with an id."""
         ids = [bool(segment.id) for segment in segments]
@@ -135,6 +143,9 @@ class Engine:
         _check(params)
         if params.grammar:
             self._check_grammar(params.grammar)
+        if params.weigh:
+            params = replace(params, max_tokens=1, guesses=0)
+            self._check_words(params.weigh)
         prompt = self.tokenize(turns)
         room = self.context_tokens - len(prompt.tokens)
         if room < _MIN_ANSWER:

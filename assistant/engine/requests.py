@@ -114,6 +114,7 @@ class Request:
             decode_tok_s=(produced - 1) / (now - first) if produced > 1 and now > first else 0.0,
             guessed_tokens=self.guessed,
             guessed_right=self.guessed_right,
+            log_odds=self.sampler.log_odds if self.sampler else None,
         )
 
 

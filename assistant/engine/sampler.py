@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -66,6 +67,8 @@ class Vocabulary:
 class LlamaSampler:
     """The samplers of one request: its grammar, then greedy at temperature 0, else min-p, top-p, temperature, draw."""
 
+    log_odds = None  # it weighs nothing
+
     def __init__(self, context: Any, words: Vocabulary, params: Params) -> None:
         self._context = context
         self._words = words
@@ -116,6 +119,27 @@ class LlamaSampler:
         llama.llama_sampler_free(self._chain)
         if self._grammar is not None:
             llama.llama_sampler_free(self._grammar)
+
+
+class Weigher:
+    """Compares words as the next one instead of choosing among all: the difference of their log probabilities.
+
+    A word written in several ways counts with all of them. It then ends the text, of which nothing was written.
+    """
+
+    def __init__(self, context: Any, words: Vocabulary, groups: Sequence[Sequence[int]]) -> None:
+        self._context, self._words, self._groups = context, words, [list(group) for group in groups]
+        self.log_odds: float | None = None
+
+    def sample(self, index: int) -> int:
+        size = llama.llama_vocab_n_tokens(self._words.pointer)
+        scores = np.ctypeslib.as_array(llama.llama_get_logits_ith(self._context, index), (size,)).astype(np.float64)
+        first, second = (np.logaddexp.reduce(scores[group]) for group in self._groups)
+        self.log_odds = float(first - second)
+        return self._words.end
+
+    def close(self) -> None:
+        """Nothing of llama.cpp's is held."""
 
 
 def _array(candidates: NDArray[Any]) -> Any:

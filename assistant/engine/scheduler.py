@@ -316,7 +316,7 @@ class Scheduler:
             if text:
                 request.emit(Piece(text))
         request.emit(request.done(finish))
-        if finish != "cancelled":
+        if finish != "cancelled" and not request.params.weigh:  # that prompt does not come again
             self._prefixes.put(tuple(slot.tokens), self._backend.save(slot.sequence, 0, len(slot.tokens)))
         self._release(slot)
 

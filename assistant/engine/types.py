@@ -28,6 +28,7 @@ class Params:
     """How to generate. `temperature` 0 is greedy; `top_p` 1 and `min_p` 0 leave every token in.
 
     `grammar` is GBNF with a rule `root`, which the text then follows as far as it comes; "" leaves the text free.
+    `weigh` asks how likely the answer begins with one of the first words rather than one of the second, each a token.
     """
 
     max_tokens: int = 512
@@ -39,6 +40,7 @@ class Params:
     grammar: str = ""
     timeout_s: float | None = None  # from submission; what is written until then is kept
     guesses: int | None = None  # at most, in a step; None: as many as the engine's draft_tokens allow
+    weigh: tuple[tuple[str, ...], tuple[str, ...]] | None = None  # write nothing, but say how words compare: log_odds
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Done:
     decode_tok_s: float
     guessed_tokens: int = 0
     guessed_right: int = 0
+    log_odds: float | None = None  # where the request asked to weigh words: of the first against the second
 
 
 @dataclass(frozen=True, slots=True)
