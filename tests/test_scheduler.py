@@ -398,3 +398,19 @@ def test_text_is_whole_characters_and_ends_before_the_stop_string(text: str, sto
     first = whole[: min(ends)] if ends else whole
     cuts = [first.find(word) for word in stop if word in first]
     assert shown == (first[: min(cuts)] if cuts else first)
+
+
+def test_what_is_left_to_read_is_read_at_once_where_one_step_can() -> None:
+    """Otherwise only a part of a step reads while another writes, so that he is not held up."""
+
+    def read_in_a_step(prompt: int) -> int:
+        scheduler = scheduler_of(FakeBackend(batch=128, cells=1024), active=2)
+        scheduler.waiting.append(Client([1, 2], 30).request)
+        scheduler.step()
+        reader = Client([1] * prompt, 3)
+        scheduler.waiting.append(reader.request)
+        scheduler.step()
+        return next(len(slot.tokens) for slot in scheduler.running if slot.request is reader.request)
+
+    assert read_in_a_step(100) == 100
+    assert 0 < read_in_a_step(300) < 64

@@ -239,7 +239,9 @@ class Scheduler:
         rows = [(slot, self._decode_row(slot, len(decoding))) for slot in decoding]
         reading = sorted(self._readers(decoding), key=lambda slot: len(slot.pending))
         used = sum(len(row.tokens) for _, row in rows)
-        budget = (_beside(used, self._backend.batch) if decoding else self._backend.batch) - used
+        budget = self._backend.batch - used
+        if decoding and sum(len(slot.pending) for slot in reading) > budget:  # else one step ends all waiting
+            budget = _beside(used, self._backend.batch) - used
         for left, slot in zip(range(len(reading), 0, -1), reading, strict=True):
             share = min(-(-budget // left), len(slot.pending))
             if share:
