@@ -5,9 +5,12 @@ from __future__ import annotations
 from assistant.markup import Element, local
 
 
+_INVISIBLE = dict.fromkeys(range(0x2061, 0x2065))  # operators that are not shown: "applied to", "times"
+
+
 def formula(element: Element) -> str:
     """The formula in `element` and all below it."""
-    return " ".join(_all(element).split())
+    return " ".join(_all(element).translate(_INVISIBLE).split())
 
 
 def _all(element: Element) -> str:

@@ -51,7 +51,7 @@ def test_wrapped_lines_are_joined_and_others_are_not():
     wide = "The keeper wrote the weather and the ships and the hours of the lamp into a book and"
     content = read(
         show([(72, 700, wide), (72, 688, "every night of the year he did so again and again until he was very old and"),
-              (72, 676, "then no more."), (72, 640, "12 Harbour Road"), (72, 628, "Port Town")])
+              (72, 676, "nevertheless and notwithstanding wrote no more."), (72, 640, "12 Harbour Road"), (72, 628, "Port Town")])
     )  # fmt: skip
     assert content.text.split("\n\n")[1] == "12 Harbour Road\nPort Town"
     assert "\n" not in content.text.split("\n\n")[0]
