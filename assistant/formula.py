@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from assistant.markup import Element, local
 
-
 _INVISIBLE = dict.fromkeys(range(0x2061, 0x2065))  # operators that are not shown: "applied to", "times"
 
 

@@ -17,6 +17,8 @@ from assistant.packed import Packed
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _HEADING = re.compile(r"heading\s*(\d)|title$", re.IGNORECASE)
+_LISTED = re.compile(r"list (?:bullet|number)", re.IGNORECASE)
+_ITEM = -1  # in the place of a heading's level
 _SKIPPED = frozenset("del movefrom instrtext deltext ppr rpr tblpr tcpr sectpr trpr proofErr fldchar".lower().split())
 
 
@@ -67,15 +69,16 @@ def _joined(blocks: list[tuple[str, bool]]) -> str:
 
 
 def _styles(packed: Packed) -> dict[str, int]:
-    """Level of heading of each style that is one; 0 is the title."""
+    """Level of heading of each style that is one; 0 is the title, and -1 a style of items."""
     levels: dict[str, int] = {}
     if "word/styles.xml" not in packed:
         return levels
     for style in _part(packed, "word/styles.xml").iter(f"{_W}style"):
         called = style.find(f"{_W}name")
-        found = _HEADING.match((called.get(f"{_W}val") if called is not None else None) or "")
-        if found:
-            levels[style.get(f"{_W}styleId") or ""] = int(found[1] or 0)
+        title = (called.get(f"{_W}val") if called is not None else None) or ""
+        found = _HEADING.match(title)
+        if found or _LISTED.match(title):
+            levels[style.get(f"{_W}styleId") or ""] = int(found[1] or 0) if found else _ITEM
     return levels
 
 
@@ -166,10 +169,10 @@ class _Writer:
         outline = properties.find(f"{_W}outlineLvl")
         if level is None and outline is not None and _digits(outline.get(f"{_W}val"), "9") < "9":
             level = int(_digits(outline.get(f"{_W}val"))) + 1
-        if level is not None:
+        if level is not None and level != _ITEM:
             return f"{'#' * max(1, min(6, level))} {' '.join(text.split())}", False
         listed = properties.find(f"{_W}numPr/{_W}numId")
-        if listed is not None and listed.get(f"{_W}val") != "0":
+        if level == _ITEM or (listed is not None and listed.get(f"{_W}val") != "0"):
             return f"- {text}", True
         return text, False
 

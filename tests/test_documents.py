@@ -135,7 +135,7 @@ def test_other_suffixes_are_refused_with_the_list_of_known_ones(name: str):
 
 
 def test_the_list_of_known_suffixes_is_true():
-    assert {suffix for suffix in re.findall(r"\.\w+", SUMMARY)} <= set(SUFFIXES)
+    assert set(re.findall(r"\.\w+", SUMMARY)) <= set(SUFFIXES)
 
 
 def test_the_limit(tmp_path: Path):

@@ -9,7 +9,8 @@ from assistant import read_pdf
 from assistant.content import Content
 from assistant.errors import DamagedFile, ScannedFile
 
-WORDS = "every keeper of the lamp writes down what the sea and the weather did in the hours of the night".split()
+SENTENCE = "every keeper of the lamp writes down what the sea and the weather did in the hours of the night"
+WORDS = SENTENCE.split()
 
 
 def read(*pages: str, info: str = "", extra: str = "") -> Content:
@@ -48,11 +49,14 @@ def test_rows_of_tables_stay_rows():
 
 
 def test_wrapped_lines_are_joined_and_others_are_not():
-    wide = "The keeper wrote the weather and the ships and the hours of the lamp into a book and"
-    content = read(
-        show([(72, 700, wide), (72, 688, "every night of the year he did so again and again until he was very old and"),
-              (72, 676, "nevertheless and notwithstanding wrote no more."), (72, 640, "12 Harbour Road"), (72, 628, "Port Town")])
-    )  # fmt: skip
+    lines = (
+        (72, 700, "The keeper wrote the weather and the ships and the hours of the lamp into a book and"),
+        (72, 688, "every night of the year he did so again and again until he was very old and"),
+        (72, 676, "nevertheless and notwithstanding wrote no more."),
+        (72, 640, "12 Harbour Road"),
+        (72, 628, "Port Town"),
+    )
+    content = read(show(lines))
     assert content.text.split("\n\n")[1] == "12 Harbour Road\nPort Town"
     assert "\n" not in content.text.split("\n\n")[0]
 

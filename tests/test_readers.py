@@ -18,6 +18,7 @@ M = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
 A = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
 P = 'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
 R = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ODF = "urn:oasis:names:tc:opendocument:xmlns"
 
 
@@ -164,18 +165,19 @@ def test_rich_text():
 def sheet(rows: str) -> bytes:
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     types = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    package = "http://schemas.openxmlformats.org/package/2006"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     return packed(
         {
             "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
             f'<Override PartName="/xl/workbook.xml" ContentType="{types}.sheet.main+xml"/>'
             f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{types}.worksheet+xml"/></Types>',
-            "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+            "_rels/.rels": f'<Relationships xmlns="{package}/relationships">'
             f'<Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-            "xl/workbook.xml": f'<workbook xmlns="{main}" {R}><sheets><sheet name="Boats" sheetId="1" r:id="r1"/></sheets>'
-            "</workbook>",
-            "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/'
-            f'relationships"><Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+            "xl/workbook.xml": f'<workbook xmlns="{main}" {R}><sheets>'
+            '<sheet name="Boats" sheetId="1" r:id="r1"/></sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+            f'<Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
             "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>',
         }
     )
@@ -306,8 +308,8 @@ def test_a_file_that_does_not_begin_as_its_kind_does(name: str):
 @pytest.mark.parametrize(
     ("data", "name", "error", "says"),
     [
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "WordDocument\0".encode("utf-16-le"), "a.doc", UnsupportedFile, ".docx"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage\0".encode("utf-16-le"), "a.xlsx", EncryptedFile, "password"),
+        (OLE + "WordDocument\0".encode("utf-16-le"), "a.doc", UnsupportedFile, ".docx"),
+        (OLE + "EncryptedPackage\0".encode("utf-16-le"), "a.xlsx", EncryptedFile, "password"),
         (b"\x89PNG\r\n\x1a\n", "a.pdf", UnsupportedFile, "picture"),
         (b"\x1f\x8b\x08", "a.zip", UnsupportedFile, "packed"),
     ],
