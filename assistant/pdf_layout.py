@@ -133,6 +133,8 @@ def _line(row: Row, columns: Sequence[float]) -> str:
 def _breaks_line(before: Segment, after: Segment, left: float, right: float) -> bool:
     """Whether a new line was begun on purpose."""
     size = max(before.size, after.size)
+    if after.x1 <= before.x0 or after.x0 >= before.x1:  # beside it, and so no continuation
+        return True
     if before.text[-1:] in ("-", SOFT_HYPHEN) and before.text[-2:-1].isalpha() and after.text[:1].islower():
         return False
     if (_ITEM.match(after.text) and after.x0 < before.x0 + size) or _LEADER.search(before.text):

@@ -25,6 +25,7 @@ from assistant.pdf_layout import SOFT_HYPHEN
 _TINY = 1.5  # points; letters of less nobody reads
 _WHITE = 250  # of 255, in each colour
 _WORD_END = 0.3  # a gap of so many letter sizes ends a word
+_LONGEST_SIDE = 2_000  # pixels of a page that is drawn to see what is behind white text; one for a point
 _OBJECTS = 20_000  # objects of a page that are looked at for pictures
 
 
@@ -91,31 +92,48 @@ def text(document: pdfium.PdfDocument, number: int, tally: Tally) -> str:
 
 
 class _Drawn:
-    """What is on a page beside text: where pictures and coloured areas are."""
+    """What is on a page beside text: where pictures are, and how light it is where white text stands."""
 
     def __init__(self, page: pdfium.PdfPage) -> None:
+        self._page = page
+        self._shades: tuple[bytes, int, int, int] | None = None  # grey values, bytes a row, width, height
         self.pictures: list[tuple[float, float, float, float]] = []
-        self.areas: list[tuple[float, float, float, float]] = []
         self.count = min(raw.FPDFPage_CountObjects(page), _OBJECTS)
         for number in range(self.count):
             shape = raw.FPDFPage_GetObject(page, number)
             kind = raw.FPDFPageObj_GetType(shape)
-            if kind != raw.FPDF_PAGEOBJ_TEXT:
-                self._note(shape, kind)
+            if kind == raw.FPDF_PAGEOBJ_IMAGE or (kind == raw.FPDF_PAGEOBJ_FORM and _holds_picture(shape)):
+                box = [ctypes.c_float() for _ in range(4)]
+                if raw.FPDFPageObj_GetBounds(shape, *box):
+                    left, bottom, right, top = (side.value for side in box)
+                    self.pictures.append((left, bottom, right, top))
 
-    def _note(self, shape: Any, kind: int) -> None:
-        box = [ctypes.c_float() for _ in range(4)]
-        if not raw.FPDFPageObj_GetBounds(shape, *box):
-            return
-        left, bottom, right, top = (side.value for side in box)
-        if kind == raw.FPDF_PAGEOBJ_IMAGE or (kind == raw.FPDF_PAGEOBJ_FORM and _holds_picture(shape)):
-            self.pictures.append((left, bottom, right, top))
-        if kind != raw.FPDF_PAGEOBJ_PATH or _is_coloured(shape):
-            self.areas.append((left, bottom, right, top))
+    def is_on_picture(self, x: float, y: float) -> bool:
+        boxes = self.pictures
+        return any(left - 2 <= x <= right + 2 and bottom - 2 <= y <= top + 2 for left, bottom, right, top in boxes)
 
-    @staticmethod
-    def covers(areas: list[tuple[float, float, float, float]], x: float, y: float) -> bool:
-        return any(left - 2 <= x <= right + 2 and bottom - 2 <= y <= top + 2 for left, bottom, right, top in areas)
+    def is_blank(self, glyph: _Glyph) -> bool:
+        """Whether the page, drawn, is white all over a character's place."""
+        grey, stride, width, height = self._shades = self._shades or self._drawn()
+        corners = [
+            self._place(x, y, width, height) for x in (glyph.left, glyph.right) for y in (glyph.bottom, glyph.top)
+        ]
+        columns, lines = [x for x, _ in corners], [y for _, y in corners]
+        left, right = max(0, min(columns)), min(width, max(columns) + 1)
+        for line in range(max(0, min(lines)), min(height, max(lines) + 1)):
+            if left < right and min(grey[line * stride + left : line * stride + right]) < _WHITE:
+                return False
+        return True
+
+    def _drawn(self) -> tuple[bytes, int, int, int]:
+        scale = min(1.0, _LONGEST_SIDE / max(1.0, *self._page.get_size()))
+        bitmap = self._page.render(scale=scale, grayscale=True)
+        return bytes(bitmap.buffer), bitmap.stride, bitmap.width, bitmap.height
+
+    def _place(self, x: float, y: float, width: int, height: int) -> tuple[int, int]:
+        column, line = ctypes.c_int(), ctypes.c_int()
+        raw.FPDF_PageToDevice(self._page, 0, 0, width, height, 0, x, y, column, line)
+        return column.value, line.value
 
 
 def _holds_picture(form: Any, depth: int = 0) -> bool:
@@ -128,12 +146,6 @@ def _holds_picture(form: Any, depth: int = 0) -> bool:
         ):
             return True
     return False
-
-
-def _is_coloured(path: Any) -> bool:
-    mode, stroke = ctypes.c_int(), ctypes.c_int()
-    raw.FPDFPath_GetDrawMode(path, mode, stroke)
-    return mode.value != raw.FPDF_FILLMODE_NONE and not _is_white(path)
 
 
 def _is_white(shape: Any) -> bool:
@@ -227,10 +239,10 @@ def _is_hidden(glyph: _Glyph, style: _Style, page: tuple[float, float, float, fl
     if not (left - 2 <= x <= right + 2 and bottom - 2 <= y <= top + 2):
         return True
     if style.invisible:
-        return not drawn.covers(drawn.pictures, x, y)
+        return not drawn.is_on_picture(x, y)
     if max(glyph.top - glyph.bottom, glyph.right - glyph.left) < _TINY:
         return True
-    return style.white and not drawn.covers(drawn.areas, x, y)
+    return style.white and drawn.is_blank(glyph)
 
 
 def _turned(glyphs: list[_Glyph]) -> tuple[list[_Glyph], list[list[str]]]:
