@@ -11,6 +11,11 @@
     │   ├── UnknownModel      HTTP 404
     │   ├── EmptyCollection   HTTP 422
     │   ├── UnreadableFile    HTTP 422
+    │   │   ├── EmptyFile         no text in it
+    │   │   ├── EncryptedFile     needs a password
+    │   │   ├── ScannedFile       only pictures of text
+    │   │   ├── DamagedFile       not as its format demands
+    │   │   └── ReaderFailed      took too long, too much memory, or the reader crashed
     │   ├── UnsupportedFile   HTTP 415
     │   ├── FileTooLarge      HTTP 413
     │   └── EmbedderMismatch
@@ -84,6 +89,21 @@ class EmptyCollection(BadInput):
 
 class UnreadableFile(BadInput):
     http_status = 422
+
+
+class EmptyFile(UnreadableFile): ...
+
+
+class EncryptedFile(UnreadableFile): ...
+
+
+class ScannedFile(UnreadableFile): ...
+
+
+class DamagedFile(UnreadableFile): ...
+
+
+class ReaderFailed(UnreadableFile): ...
 
 
 class UnsupportedFile(BadInput):

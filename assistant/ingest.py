@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,8 +110,9 @@ class Ingest:
         found = walk.find(
             folders,
             files,
-            documents.SUFFIXES,
+            documents.NAMED,
             empty_ok=lambda folder: prune and bool(self.library.paths_under(collection, folder)),
+            summary=documents.SUMMARY,
         )
         report = self._add(found, collection, folders if prune else [], progress, cancel)
         known = [path for folder in folders for path in self.library.paths_under(collection, folder)]
@@ -151,8 +152,7 @@ class Ingest:
         """
         self.index.check_name(collection)
         name = _file_name(name)
-        with self._writing():
-            run = Run(self.library, self.index, lambda: self.embedder, collection, self._cut)
+        with self._writing(), closing(self._run(collection)) as run:
             run.repair()
             outcome = run.upload(name, data)
             run.finish()
@@ -181,6 +181,9 @@ class Ingest:
                 self.library.finish(collection)
 
     # --- runs
+
+    def _run(self, collection: str, progress: OnProgress | None = None, cancel: threading.Event | None = None) -> Run:
+        return Run(self.library, self.index, lambda: self.embedder, collection, self._cut, progress, cancel)
 
     def _changes(
         self, folders: Sequence[str], files: Sequence[str], cancel: threading.Event | None
@@ -217,7 +220,7 @@ class Ingest:
                     f"The folder {folder} is gone.", "Its documents are kept; start again with --watch."
                 )
         present = [file for file in files if not walk.is_gone(file)]
-        found = walk.find(folders, present, documents.SUFFIXES)
+        found = walk.find(folders, present, documents.NAMED)
         return self._add(found, collection, [*folders, *files], progress, cancel)
 
     def _add(
@@ -232,8 +235,7 @@ class Ingest:
         outcomes = [
             FileOutcome(shown(path), "failed", detail=f"{shown(path)}: {why}.") for path, why in found.unreadable
         ]
-        with self._writing():
-            run = Run(self.library, self.index, lambda: self.embedder, collection, self._cut, progress, cancel)
+        with self._writing(), closing(self._run(collection, progress, cancel)) as run:
             try:
                 run.repair()
             except Stopped:
@@ -242,7 +244,7 @@ class Ingest:
                 for number, path in enumerate(found.files):
                     run.check_stop()
                     run.report(number, len(found.files))
-                    outcomes.append(run.file(path))
+                    outcomes += run.file(path)
                 run.report(len(found.files), len(found.files))
                 outcomes += run.prune(prune)
                 stopped = False

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from assistant import chunks as cutting
 from assistant import documents
+from assistant.content import Member
 from assistant.errors import FileTooLarge, UnreadableFile, UnsupportedFile
 from assistant.library import Library, shown
 from assistant.records import Chunk, Document, FileOutcome, OnProgress, Progress
+from assistant.sandbox import Cancelled, Sandbox
 from assistant.walk import is_gone
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Run:
     """Reads, cuts, embeds and commits files, one after the other. Only while holding the lock on HOME.
 
     `embedder` is asked for when there is something to embed. Raises StorageError and EmbedderMismatch anywhere.
+    Close it: what it reads, it reads in another process.
     """
 
     def __init__(
@@ -54,7 +57,9 @@ class Run:
         cut: tuple[int, int],
         progress: OnProgress | None = None,
         cancel: threading.Event | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
+        self._sandbox = sandbox or Sandbox(cancel=cancel)
         self._library = library
         self._index = index
         self._get_embedder = embedder
@@ -65,6 +70,9 @@ class Run:
         self._cancel = cancel
         self._embedded = 0
         self._changed = False
+
+    def close(self) -> None:
+        self._sandbox.close()
 
     # --- before and after
 
@@ -101,19 +109,31 @@ class Run:
 
     # --- files
 
-    def file(self, path: str) -> FileOutcome:
-        """Brings one file up to date. What is wrong with it is told in the outcome. Raises Stopped."""
-        before = self._library.at(self._collection, path)
+    def file(self, path: str) -> list[FileOutcome]:
+        """Brings one file up to date, and the files in it if it is an archive. What is wrong with one is told in its
+        outcome. Raises Stopped.
+        """
         try:
-            return self._take(path, _hash(path), lambda: _read(path))
+            sha256 = _hash(path)
+            if documents.is_archive(path):
+                return self._archive(path, sha256, lambda: _bytes(path))
+            return [self._take(path, sha256, lambda: _read(path, self._sandbox))]
         except _UNREAD as error:
-            kept = " Its earlier version is kept." if before else ""
-            return FileOutcome(shown(path), "failed", before, detail=f"{error}{kept}")
+            return [self._failed(path, str(error))]
 
     def upload(self, name: str, data: bytes) -> FileOutcome:
-        """Brings a document without a file up to date. Raises what `documents.read_bytes` does."""
+        """Brings a document without a file up to date. Raises what `documents.read_bytes` does.
+
+        Of an archive it is the outcome of the list of its files; what is wrong with them is in its `detail`.
+        """
         path = UPLOADS + name
-        return self._take(path, hashlib.sha256(data).hexdigest(), lambda: documents.read_bytes(data, name, path))
+        sha256 = hashlib.sha256(data).hexdigest()
+        if not documents.is_archive(name):
+            return self._take(path, sha256, lambda: documents.read_bytes(data, name, path, sandbox=self._sandbox))
+        *inside, whole = self._archive(path, sha256, lambda: data)
+        failed = [outcome for outcome in inside if outcome.outcome == "failed"]
+        told = [outcome.detail for outcome in failed[:5]] + ([f"And {len(failed) - 5} more."] if failed[5:] else [])
+        return replace(whole, detail=" ".join([f"{len(inside) - len(failed)} files in it were read.", *told]))
 
     def prune(self, roots: Sequence[str]) -> list[FileOutcome]:
         """Forgets paths, in these folders or being one of these files, at which there is no file any more."""
@@ -125,11 +145,63 @@ class Run:
             self._drop(self._library.detach(self._collection, gone))
         return outcomes
 
+    def _archive(self, path: str, sha256: str, load: Callable[[], bytes]) -> list[FileOutcome]:
+        """The files in an archive, then the list of them, which makes the archive count as read. Until it is stored
+        the next run begins with the archive again.
+        """
+        known = self._library.paths_under(self._collection, path)
+        if self._library.at(self._collection, path) == sha256[:16] and self._current(sha256):
+            at = [(inner, self._library.at(self._collection, inner)) for inner in [*known, path]]
+            return [FileOutcome(shown(inner), "unchanged", found) for inner, found in at]
+        data = load()
+        name = Path(shown(path)).name
+        if len(data) > documents.MAX_BYTES:
+            raise FileTooLarge(f"{name} is larger than the limit.", "Unpack it and add the files in it.")
+        members = self._guarded(lambda: self._sandbox.open(data, name))
+        outcomes = [self._member(path, number, member) for number, member in enumerate(members)]
+        gone = sorted(set(known) - {f"{path}/{member.name}" for member in members})
+        outcomes += [FileOutcome(shown(inner), "removed", self._library.at(self._collection, inner)) for inner in gone]
+        if gone:
+            self._drop(self._library.detach(self._collection, gone))
+        listing = documents.listing(members, name)
+        return [*outcomes, self._take(path, sha256, lambda: documents.document(listing, name, path, sha256))]
+
+    def _member(self, archive: str, number: int, member: Member) -> FileOutcome:
+        self.check_stop()
+        path = f"{archive}/{member.name}"
+        if member.problem:
+            return self._failed(path, f"{member.name}: {member.problem}")
+        try:
+            sha256 = self._guarded(lambda: self._sandbox.digest(number))
+            name = Path(member.name).name
+            read = lambda: documents.document(self._sandbox.member(number), name, path, sha256)  # noqa: E731
+            return self._take(path, sha256, read)
+        except _UNREAD as error:
+            return self._failed(path, str(error))
+
+    def _failed(self, path: str, reason: str) -> FileOutcome:
+        before = self._library.at(self._collection, path)
+        return FileOutcome(
+            shown(path), "failed", before, detail=reason + (" Its earlier version is kept." if before else "")
+        )
+
+    def _guarded(self, read: Callable[[], T]) -> T:
+        """What `read` gives. Raises Stopped where the user stopped it."""
+        try:
+            return read()
+        except Cancelled as stop:
+            raise Stopped from stop
+
+    def _current(self, sha256: str) -> bool:
+        """Whether a document of this content is stored as it would be now."""
+        stored = self._library.stored(self._collection, sha256[:16])
+        return stored is not None and (stored.sha256, stored.revision) == (sha256, self._revision)
+
     def _take(self, path: str, sha256: str, read: Callable[[], Document]) -> FileOutcome:
         stored = self._library.stored(self._collection, sha256[:16])
         if stored is not None and (stored.sha256, stored.revision) == (sha256, self._revision):
             return self._place(path, sha256[:16], stored.chunks)
-        document = replace(read(), path=shown(path), file=Path(shown(path)).name)
+        document = replace(self._guarded(read), path=shown(path), file=Path(shown(path)).name)
         return self._store(path, document, _chunks(document, self._cut))
 
     def _place(self, path: str, document_id: str, chunks: int) -> FileOutcome:
@@ -156,7 +228,8 @@ class Run:
             self._index.delete(self._collection, [chunk_id for chunk_id in ids if chunk_id not in committed])
             raise
         self._drop(self._library.commit(self._collection, document, path, chunks, self._revision))
-        return FileOutcome(shown(path), "changed" if before else "added", document.id, len(chunks))
+        outcome: Literal["changed", "added"] = "changed" if before else "added"
+        return FileOutcome(shown(path), outcome, document.id, len(chunks), " ".join(document.notes))
 
     # --- the index
 
@@ -190,13 +263,16 @@ def _hash(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: str) -> Document:
+def _read(path: str, sandbox: Sandbox) -> Document:
     name = shown(path)
     if name == path:
-        return documents.read(Path(path))
-    with _opened(path) as file:  # the name is no text, so the document gets the shown one
-        data = file.read(documents.MAX_BYTES + 1)
-    return documents.read_bytes(data, Path(name).name, name)
+        return documents.read(Path(path), sandbox=sandbox)
+    return documents.read_bytes(_bytes(path), Path(name).name, name, sandbox=sandbox)  # the name is no text
+
+
+def _bytes(path: str) -> bytes:
+    with _opened(path) as file:
+        return file.read(documents.MAX_BYTES + 1)
 
 
 @contextmanager

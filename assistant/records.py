@@ -29,6 +29,7 @@ class Document:
     author: str | None = None
     date: str | None = None  # ISO 8601: YYYY-MM-DD, or YYYY-MM / YYYY where the text says no more
     pages: tuple[int, ...] = ()  # offset at which each page starts; empty where the format has no pages
+    notes: tuple[str, ...] = ()  # what of the file is not in `text`; told when it is read, and not kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,9 @@ class CollectionInfo:
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """What became of one file. `detail` is the error's message where the outcome is "failed"."""
+    """What became of one file. `detail` is the error's message where the outcome is "failed", else what of the file
+    could not be read.
+    """
 
     path: str
     outcome: Literal["added", "changed", "unchanged", "moved", "removed", "failed"]

@@ -46,11 +46,13 @@ def find(
     files: Sequence[str],
     suffixes: Collection[str],
     empty_ok: Callable[[str], bool] = lambda _: True,
+    summary: str = "",
 ) -> Found:
     """The files, and those with one of the `suffixes` (in lower case, with the dot) in the folders.
 
     Hidden files and folders below a folder are passed over, links are followed, each folder is entered once. Raises
-    BadInput for a folder without any such file, unless `empty_ok` says of that folder that it may be so.
+    BadInput for a folder without any such file, unless `empty_ok` says of that folder that it may be so. `summary` are
+    the suffixes as a person is told them.
     """
     found = set(files)
     unreadable: list[tuple[str, str]] = []
@@ -61,17 +63,21 @@ def find(
         others += passed_over
         found |= inside
         if not inside and not empty_ok(folder):
-            kinds = ", ".join(sorted(suffixes))
+            kinds = summary or ", ".join(sorted(suffixes))
             raise BadInput(f"There is no file to read in {folder}.", f"What is read: {kinds}; hidden files are not.")
     return Found(tuple(sorted(found, key=os.fsencode)), tuple(unreadable), dict(others))
 
 
 def is_gone(path: str) -> bool:
-    """Whether there is no file at `path` any more; one that cannot be reached for another reason is not gone."""
+    """Whether there is no file at `path` any more; one that cannot be reached for another reason is not gone. A path
+    into an archive is gone when the archive is.
+    """
     try:
         return not stat.S_ISREG(Path(path).stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return True
+    except NotADirectoryError:
+        return not any(parent.suffix.lower() == ".zip" and parent.is_file() for parent in Path(path).parents)
     except OSError:
         return False
 

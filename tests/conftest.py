@@ -13,7 +13,9 @@ from assistant.errors import AssistantError
 from assistant.settings import Settings
 
 REPO = Path(__file__).parent.parent
-SLOW = {"test_index", "test_ingest_run", "test_models", "test_private"}  # they start and kill processes, fill disks
+SLOW = {  # they start and kill processes, fill disks, read long files
+    *("test_documents_real", "test_index", "test_ingest_run", "test_models", "test_private"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import codecs
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.documents import SUFFIXES, read, read_bytes
+from assistant.documents import SUFFIXES, SUMMARY, read, read_bytes
 from assistant.errors import FileTooLarge, UnreadableFile, UnsupportedFile
 
 TEXT = "Zürich’s naïve café: 5 €.\n中国 — 👍\n"
@@ -88,6 +89,11 @@ def test_line_ends(text: str):
     assert text_of(text.encode()) == text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark(encoding: str):
+    assert text_of("Text without a mark, 5 €.\r\nTwo".encode(encoding)) == "Text without a mark, 5 €.\nTwo"
+
+
 def test_null_characters_of_wide_encodings_are_left_out():
     assert text_of("One\0 two three".encode("utf-16")) == "One two three"
 
@@ -100,8 +106,7 @@ def test_terminal_colours_and_form_feeds_are_text():
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "null bytes"),
-        ("Text without a mark".encode("utf-16-le"), "null bytes"),
+        (b"\x01\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "null bytes"),
         (codecs.BOM_UTF16_LE + b"abc", "utf-16"),
         (codecs.BOM_UTF8 + b"abc\xff", "byte"),
         (b"text \x01\x02\x03\x04\x05 text", "control characters"),
@@ -121,12 +126,16 @@ def test_files_without_text_are_refused(data: bytes):
         text_of(data)
 
 
-@pytest.mark.parametrize("name", ["a.docx", "README", ".txt", "a.txt.zip"])
+@pytest.mark.parametrize("name", ["a.bin", "README", ".txt", "a.txt.gz"])
 def test_other_suffixes_are_refused_with_the_list_of_known_ones(name: str):
     with pytest.raises(UnsupportedFile) as caught:
         text_of(b"Text.", name)
     assert name in caught.value.message
-    assert all(suffix in caught.value.hint for suffix in SUFFIXES)
+    assert all(suffix in caught.value.hint for suffix in (".txt", ".pdf", ".docx", ".zip"))
+
+
+def test_the_list_of_known_suffixes_is_true():
+    assert set(re.findall(r"\.\w+", SUMMARY)) <= set(SUFFIXES)
 
 
 def test_the_limit(tmp_path: Path):

@@ -1,0 +1,96 @@
+"""Bytes to characters: byte order marks, UTF-8, and a guess for what is older. The owner of charset-normalizer."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from charset_normalizer import from_bytes
+
+from assistant.errors import UnsupportedFile
+
+BOMS = (  # UTF-32 first: its mark begins with that of UTF-16
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_NO_ENCODINGS = frozenset(["utf-7", "punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"])
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # what text has no use for; escape starts terminal colours
+_MAX_CONTROL_SHARE = 0.02
+_MAX_CHAOS = 0.2  # charset_normalizer's share of implausible characters above which a guess is not believed
+_WESTERN = re.compile(r"[\x00-\x7f€‚„…†‰‘’“”•–—™ŠšŽžŒœŸ\xa0-¿À-ÿ]*")
+_NOT_WESTERN = re.compile(r"[À-ÿŠšŽžŒœŸ]{3}|[^\W\d_][€‚„†‰•™¡-¨ª-¯±-¹»-¿]+[^\W\d_]|[¤¦¨¬¯¸]")
+
+
+def text(data: bytes, name: str, stated: str | None = None) -> str:
+    """The text of a file called `name`, with line feeds as line ends and without null characters. `stated` is the
+    encoding that the file itself names, which is believed where the bytes fit it.
+
+    Raises UnsupportedFile for what is no text.
+    """
+    decoded = _stated(data, stated) if stated else None
+    decoded = _decode(data, name) if decoded is None else decoded
+    control = len(_CONTROL.findall(decoded))
+    if control > max(3, len(decoded) * _MAX_CONTROL_SHARE):
+        raise not_text(name, f"{control} of its {len(decoded)} characters are control characters")
+    return unified(decoded)
+
+
+def unified(text: str) -> str:
+    """Text with line feeds as its only line ends, without null characters and half characters."""
+    text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+    return text.encode("utf-8", "replace").decode() if _SURROGATE.search(text) else text
+
+
+def not_text(name: str, reason: str) -> UnsupportedFile:
+    return UnsupportedFile(f"{name} is not a text file: {reason}.", "Save it as text in UTF-8.")
+
+
+def _stated(data: bytes, encoding: str) -> str | None:
+    if any(data.startswith(mark) for mark, _ in BOMS) or b"\x00" in data:
+        return None
+    try:
+        if codecs.lookup(encoding).name in _NO_ENCODINGS:
+            return None
+        return data.decode(encoding)
+    except (LookupError, UnicodeError, ValueError):
+        return None
+
+
+def _decode(data: bytes, name: str) -> str:
+    encoding = next((encoding for mark, encoding in BOMS if data.startswith(mark)), None)
+    if encoding is None and b"\x00" in data:
+        encoding = _wide(data)
+        if encoding is None:
+            raise not_text(name, "it holds null bytes")
+    try:
+        return data.decode(encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        if encoding:
+            raise not_text(name, f"it is marked as {encoding} but is not valid at byte {error.start}") from error
+    return _guess(data, name)
+
+
+def _wide(data: bytes) -> str | None:
+    """UTF-16 without a mark, by the null bytes that letters and spaces of western texts have in every second place."""
+    even, odd = data[::2].count(0), data[1::2].count(0)
+    half = len(data) / 2
+    if len(data) % 2 or max(even, odd) < 0.5 * half or min(even, odd) > 0.01 * half:
+        return None
+    return "utf-16-be" if even > odd else "utf-16-le"
+
+
+def _guess(data: bytes, name: str) -> str:
+    """Text in an encoding from before Unicode. Windows-1252 comes first where its accents stand as they do in
+    western European words: on short texts the statistics of charset_normalizer often take them for others.
+    """
+    western = data.decode("cp1252", errors="replace")
+    if _WESTERN.fullmatch(western) and not _NOT_WESTERN.search(western) and len(_CONTROL.findall(western)) == 0:
+        return western
+    best = from_bytes(data, cp_exclusion=["utf_7"], threshold=_MAX_CHAOS).best()
+    if best is None:
+        raise not_text(name, "its characters fit no known encoding")
+    return str(best)

@@ -1,0 +1,137 @@
+"""Which kinds of files there are, by their names' suffixes and by how they begin. Pure."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from pathlib import PurePath
+
+PROSE = (".adoc", ".markdown", ".md", ".org", ".rst", ".text", ".txt")
+_CODE = (
+    ".bash .bat .bib .c .cc .cfg .clj .cmake .conf .cpp .cs .css .cxx .dart .diff .erl .ex .exs .go .gradle .graphql "
+    ".h .hpp .hs .ini .java .jl .js .jsx .kt .less .log .lua .m .mjs .ml .patch .php .pl .pm .proto .ps1 .py .pyi .r "
+    ".rb .rs .sass .scala .scss .sh .sql .srt .svelte .swift .tcl .tex .tf .toml .ts .tsx .vb .vtt .vue .xml .yaml "
+    ".yml .zig .zsh"
+)
+CODE = tuple(_CODE.split())
+KINDS: dict[str, str] = {
+    **dict.fromkeys(PROSE, "text"),
+    **dict.fromkeys(CODE, "code"),
+    **dict.fromkeys((".htm", ".html", ".xhtml"), "web page"),
+    ".pdf": "PDF",
+    **dict.fromkeys((".docm", ".docx", ".dotx"), "Word document"),
+    **dict.fromkeys((".pptm", ".pptx", ".ppsx"), "presentation"),
+    **dict.fromkeys((".ods", ".xls", ".xlsb", ".xlsm", ".xlsx"), "spreadsheet"),
+    **dict.fromkeys((".csv", ".tab", ".tsv"), "table"),
+    **dict.fromkeys((".odp", ".odt"), "OpenDocument file"),
+    ".epub": "book",
+    ".eml": "mail",
+    ".mbox": "mailbox",
+    ".rtf": "rich text file",
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "JSON file"),
+    ".zip": "archive",
+}
+_EXPORT = "Save or export it as .pdf or .docx with the program it is from."
+SUMMARY = (
+    ".txt, .md, .rst, .html, .pdf, .docx, .pptx, .xlsx, .xls, .ods, .csv, .tsv, .odt, .odp, .rtf, .epub, .eml, .mbox, "
+    ".json, .jsonl, .zip of these, and source code"
+)
+# Documents that people have and that cannot be read: named one by one, with what to do. None of them is passed over.
+LEGACY: dict[str, str] = {
+    ".doc": "Open it in Word or LibreOffice and save it as .docx.",
+    ".ppt": "Open it in PowerPoint or LibreOffice and save it as .pptx.",
+    **dict.fromkeys((".key", ".numbers", ".pages", ".pub", ".wpd", ".wps", ".xps"), _EXPORT),
+    **dict.fromkeys((".azw", ".azw3", ".mobi"), "Convert it to .epub, for example with Calibre."),
+    ".djvu": "Convert it to .pdf.",
+    ".msg": "Save it as .eml in the mail program.",
+}
+PICTURES = (".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (b"{\\rtf", "rich text file"),
+    (b"\x89PNG\r\n", "picture"),
+    (b"\xff\xd8\xff", "picture"),
+    (b"GIF8", "picture"),
+    (b"II*\x00", "picture"),
+    (b"MM\x00*", "picture"),
+    (b"\x1f\x8b", "packed file of another kind than zip"),
+    (b"7z\xbc\xaf", "packed file of another kind than zip"),
+    (b"Rar!", "packed file of another kind than zip"),
+)
+_BINARY = frozenset(["PDF", "Word document", "presentation", "spreadsheet", "OpenDocument file", "book", "archive"])
+_HTML = re.compile(rb"\s*(?:<!doctype html|<html)", re.IGNORECASE)
+
+
+def suffix(name: str) -> str:
+    """The end of a name from its last dot on, in lower case; "" for none."""
+    return PurePath(name).suffix.lower()
+
+
+def is_plain(data: bytes, name: str) -> bool:
+    """Whether a file is text that needs no parsing."""
+    return KINDS.get(suffix(name)) in ("text", "code") and _begins(data) is None
+
+
+def kind(data: bytes, name: str) -> str:
+    """What a file is: one of the values of `KINDS`, or "encrypted", "damaged", "picture", "old Word document", "old
+    presentation", "packed file ...", "file of an unknown kind". How it begins counts for more than its name.
+    """
+    named = KINDS.get(suffix(name), "file of an unknown kind")
+    begins = _begins(data)
+    if begins == "archive":
+        begins = _packed(data, named)
+    if begins:
+        return begins
+    if named in _BINARY or suffix(name) in LEGACY:
+        return "web page" if _HTML.match(data[:1024]) else "damaged"
+    return named
+
+
+def _begins(data: bytes) -> str | None:
+    """What the first bytes say, None where they say nothing: texts of all kinds have no mark."""
+    if b"%PDF-" in data[:1024]:
+        return "PDF" if not _is_text(data[: data.find(b"%PDF-")]) else None
+    if data.startswith(_OLE):
+        return _old(data)
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "archive"
+    return next((what for mark, what in _BEGINNINGS if data.startswith(mark)), None)
+
+
+def _is_text(before: bytes) -> bool:
+    """Whether a text mentions the mark of PDFs; readers of PDFs allow some bytes before it."""
+    return len(before.strip()) > 0 and before.isascii() and b" " in before.strip()
+
+
+def _old(data: bytes) -> str:
+    """What is in a compound file, by the names of the streams in it (MS-CFB)."""
+    streams = {"EncryptedPackage": "encrypted", "WordDocument": "old Word document", "Workbook": "spreadsheet"}
+    streams |= {"Book": "spreadsheet", "PowerPoint Document": "old presentation"}
+    for stream, what in streams.items():
+        if (stream + "\0").encode("utf-16-le") in data:
+            return what
+    return "file of an unknown kind"
+
+
+def _packed(data: bytes, named: str) -> str:
+    """What is in a zip, by the files in it."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = set(archive.namelist())
+            info = archive.getinfo("mimetype") if "mimetype" in names else None
+            stated = archive.open(info).read(200).decode("ascii", "replace") if info and info.file_size < 200 else ""
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError, EOFError):
+        return named if named in _BINARY else "archive"
+    for mark, what in (
+        ("epub", "book"),
+        ("opendocument.spreadsheet", "spreadsheet"),
+        ("opendocument", "OpenDocument file"),
+    ):
+        if mark in stated:
+            return what
+    for start, what in (("word/", "Word document"), ("ppt/", "presentation"), ("xl/", "spreadsheet")):
+        if "[Content_Types].xml" in names and any(name.startswith(start) for name in names):
+            return what
+    return "book" if "META-INF/container.xml" in names and named == "book" else "archive"

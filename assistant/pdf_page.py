@@ -1,0 +1,318 @@
+"""One page of a PDF: its visible characters, as words in the order of the file. With `read_pdf` owns pypdfium2.
+
+Left out, and counted, is text that nobody sees: drawn invisibly with no picture beneath (with one it is the text layer
+of a scan), in white on white, too small to read, or off the page.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pypdfium2 as pdfium  # type: ignore[import-untyped]
+from pypdfium2 import raw
+
+from assistant import pdf_layout
+from assistant.decode import unified
+from assistant.pdf_columns import Word
+from assistant.pdf_layout import SOFT_HYPHEN
+
+_TINY = 1.5  # points; letters of less nobody reads
+_WHITE = 250  # of 255, in each colour
+_WORD_END = 0.3  # a gap of so many letter sizes ends a word
+_LONGEST_SIDE = 2_000  # pixels of a page that is drawn to see what is behind white text; one for a point
+_OBJECTS = 20_000  # objects of a page that are looked at for pictures
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was met in a whole file."""
+
+    hidden: int = 0
+    letters: int = 0
+    unknown: int = 0
+    pictures: int = 0
+    without_text: list[int] = field(default_factory=list)  # numbers of pages on which something is drawn
+    unread: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Style:
+    """How one text object of a page is drawn."""
+
+    invisible: bool
+    white: bool
+    angle: int  # 0, 90, 180 or 270 degrees; -1 for others
+    size: float  # of its letters in points; 0 if not known
+
+
+@dataclass(slots=True)
+class _Glyph:
+    """A character; `text` is "" where a word ends."""
+
+    text: str
+    left: float = 0.0
+    right: float = 0.0
+    bottom: float = 0.0
+    top: float = 0.0
+    x: float = 0.0
+    y: float = 0.0
+    angle: int = 0
+    size: float = 0.0
+
+
+def text(document: pdfium.PdfDocument, number: int, tally: Tally) -> str:
+    """The text of a page, counted from 0; "" for one that cannot be read or holds none, which the tally tells."""
+    try:
+        page = document[number]
+        if document.get_formtype() and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
+            page.close()
+            page = document[number]  # with what is typed into the form as text of the page
+        text_page = page.get_textpage()
+    except pdfium.PdfiumError:
+        tally.unread.append(number + 1)
+        return ""
+    before = tally.unknown
+    drawn = _Drawn(page)
+    glyphs = list(_glyphs(text_page, page.get_bbox(), drawn, tally))
+    upright, aside = _turned(glyphs)
+    parts = [pdf_layout.text(_words(upright)), *(" ".join(run) for run in aside)]
+    shown = unified("\n\n".join(part for part in parts if part.strip()))
+    tally.pictures += len(drawn.pictures)
+    if not shown.strip() and (drawn.count or tally.unknown > before):
+        tally.without_text.append(number + 1)
+    text_page.close()
+    page.close()
+    return shown
+
+
+class _Drawn:
+    """What is on a page beside text: where pictures are, and how light it is where white text stands."""
+
+    def __init__(self, page: pdfium.PdfPage) -> None:
+        self._page = page
+        self._shades: tuple[bytes, int, int, int] | None = None  # grey values, bytes a row, width, height
+        self.pictures: list[tuple[float, float, float, float]] = []
+        self.count = min(raw.FPDFPage_CountObjects(page), _OBJECTS)
+        for number in range(self.count):
+            shape = raw.FPDFPage_GetObject(page, number)
+            kind = raw.FPDFPageObj_GetType(shape)
+            if kind == raw.FPDF_PAGEOBJ_IMAGE or (kind == raw.FPDF_PAGEOBJ_FORM and _holds_picture(shape)):
+                box = [ctypes.c_float() for _ in range(4)]
+                if raw.FPDFPageObj_GetBounds(shape, *box):
+                    left, bottom, right, top = (side.value for side in box)
+                    self.pictures.append((left, bottom, right, top))
+
+    def is_on_picture(self, x: float, y: float) -> bool:
+        boxes = self.pictures
+        return any(left - 2 <= x <= right + 2 and bottom - 2 <= y <= top + 2 for left, bottom, right, top in boxes)
+
+    def is_blank(self, glyph: _Glyph) -> bool:
+        """Whether the page, drawn, is white all over a character's place."""
+        grey, stride, width, height = self._shades = self._shades or self._drawn()
+        corners = [
+            self._place(x, y, width, height) for x in (glyph.left, glyph.right) for y in (glyph.bottom, glyph.top)
+        ]
+        columns, lines = [x for x, _ in corners], [y for _, y in corners]
+        left, right = max(0, min(columns)), min(width, max(columns) + 1)
+        for line in range(max(0, min(lines)), min(height, max(lines) + 1)):
+            if left < right and min(grey[line * stride + left : line * stride + right]) < _WHITE:
+                return False
+        return True
+
+    def _drawn(self) -> tuple[bytes, int, int, int]:
+        scale = min(1.0, _LONGEST_SIDE / max(1.0, *self._page.get_size()))
+        bitmap = self._page.render(scale=scale, grayscale=True)
+        return bytes(bitmap.buffer), bitmap.stride, bitmap.width, bitmap.height
+
+    def _place(self, x: float, y: float, width: int, height: int) -> tuple[int, int]:
+        column, line = ctypes.c_int(), ctypes.c_int()
+        raw.FPDF_PageToDevice(self._page, 0, 0, width, height, 0, x, y, column, line)
+        return column.value, line.value
+
+
+def _holds_picture(form: Any, depth: int = 0) -> bool:
+    count = min(raw.FPDFFormObj_CountObjects(form), _OBJECTS)
+    for number in range(count):
+        shape = raw.FPDFFormObj_GetObject(form, number)
+        kind = raw.FPDFPageObj_GetType(shape)
+        if kind == raw.FPDF_PAGEOBJ_IMAGE or (
+            kind == raw.FPDF_PAGEOBJ_FORM and depth < 4 and _holds_picture(shape, depth + 1)
+        ):
+            return True
+    return False
+
+
+def _is_white(shape: Any) -> bool:
+    colour = [ctypes.c_uint() for _ in range(4)]
+    if not raw.FPDFPageObj_GetFillColor(shape, *colour):
+        return False
+    return all(part.value >= _WHITE for part in colour[:3]) or colour[3].value == 0
+
+
+# --- characters
+
+
+def _glyphs(
+    text_page: pdfium.PdfTextPage, page: tuple[float, float, float, float], drawn: _Drawn, tally: Tally
+) -> Iterator[_Glyph]:
+    """The visible characters in the order of the file, and ends of words."""
+    styles: dict[int | None, _Style] = {}
+    box = raw.FS_RECTF()
+    x, y = ctypes.c_double(), ctypes.c_double()
+    count = text_page.count_chars()
+    unsure = {number for number in range(count) if raw.FPDFText_HasUnicodeMapError(text_page, number)}
+    tally.unknown += len(unsure)
+    if 2 * len(unsure) > count:
+        unsure = set()  # better perhaps wrong than nothing; it is told
+    for number in range(count):
+        if number in unsure:
+            continue
+        code = raw.FPDFText_GetUnicode(text_page, number)
+        if code in (0x20, 0xA0, 0x09, 0x0A, 0x0D) or 0x2000 <= code <= 0x200A:
+            yield _Glyph("")
+            continue
+        character = _character(code)
+        if not character:
+            tally.unknown += code > 0x20 and code != 0x200B
+            continue
+        raw.FPDFText_GetLooseCharBox(text_page, number, box)
+        raw.FPDFText_GetCharOrigin(text_page, number, x, y)
+        style = _style(text_page, number, styles)
+        height = max(box.top - box.bottom, box.right - box.left) if style.angle % 180 else box.top - box.bottom
+        size = style.size if 0.4 < style.size / (height or 1.0) < 2.5 else height / 1.2
+        glyph = _Glyph(character, box.left, box.right, box.bottom, box.top, x.value, y.value, style.angle, size or 1.0)
+        if _is_hidden(glyph, style, page, drawn):
+            tally.hidden += 1
+            continue
+        tally.letters += 1
+        yield glyph
+
+
+def _character(code: int) -> str:
+    """The character, or "" where the file does not say which one it is."""
+    if code in (0x02, 0xFFFE, 0xAD):  # how pdfium marks a hyphen at the end of a line
+        return SOFT_HYPHEN
+    if code < 0x20 or code in (0xFFFD, 0x200B, 0xFEFF) or 0xE000 <= code <= 0xF8FF or code > 0x10FFFF:
+        return _PRIVATE.get(code, "")
+    if 0xD800 <= code <= 0xDFFF:
+        return ""
+    return _LIGATURES.get(code, chr(code))
+
+
+_LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
+_PRIVATE = dict.fromkeys((0xF0B7, 0xF0A7, 0xF0D8, 0xF076, 0xF0A8), "•")  # bullets of the fonts Symbol and Wingdings
+
+
+def _style(text_page: pdfium.PdfTextPage, number: int, known: dict[int | None, _Style]) -> _Style:
+    shape = raw.FPDFText_GetTextObject(text_page, number)
+    key = ctypes.cast(shape, ctypes.c_void_p).value
+    style = known.get(key) if key else None
+    if style is None:
+        degrees = math.degrees(raw.FPDFText_GetCharAngle(text_page, number)) % 360
+        nearest = round(degrees / 90) * 90
+        mode = raw.FPDFTextObj_GetTextRenderMode(shape) if key else raw.FPDF_TEXTRENDERMODE_FILL
+        style = known[key] = _Style(
+            invisible=mode in (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP),
+            white=bool(key) and mode == raw.FPDF_TEXTRENDERMODE_FILL and _is_white(shape),
+            angle=nearest % 360 if abs(degrees - nearest) < 10 else -1,
+            size=_letter_size(shape) if key else 0.0,
+        )
+    return style
+
+
+def _letter_size(shape: Any) -> float:
+    size, matrix = ctypes.c_float(), raw.FS_MATRIX()
+    if not raw.FPDFTextObj_GetFontSize(shape, size) or not raw.FPDFPageObj_GetMatrix(shape, matrix):
+        return 0.0
+    return abs(size.value) * math.hypot(matrix.c, matrix.d)
+
+
+def _is_hidden(glyph: _Glyph, style: _Style, page: tuple[float, float, float, float], drawn: _Drawn) -> bool:
+    left, bottom, right, top = page
+    x, y = (glyph.left + glyph.right) / 2, (glyph.bottom + glyph.top) / 2
+    if not (left - 2 <= x <= right + 2 and bottom - 2 <= y <= top + 2):
+        return True
+    if style.invisible:
+        return not drawn.is_on_picture(x, y)
+    if max(glyph.top - glyph.bottom, glyph.right - glyph.left) < _TINY:
+        return True
+    return style.white and drawn.is_blank(glyph)
+
+
+def _turned(glyphs: list[_Glyph]) -> tuple[list[_Glyph], list[list[str]]]:
+    """The glyphs that are written as most of the page is, turned upright, with y growing downwards; and the words of
+    the others, run by run.
+    """
+    angles = Counter(glyph.angle for glyph in glyphs if glyph.text)
+    main = max((angle for angle in angles if angle >= 0), key=lambda angle: angles[angle], default=0)
+    upright: list[_Glyph] = []
+    aside: list[list[str]] = []
+    last: _Glyph | None = None
+    for glyph in glyphs:
+        if not glyph.text:
+            upright.append(glyph)
+            if last and aside[-1][-1]:
+                aside[-1].append("")
+        elif glyph.angle == main:
+            upright.append(_upright(glyph, main))
+            last = None
+        else:
+            if last is None or last.angle != glyph.angle:
+                aside.append([""])
+            aside[-1][-1] += glyph.text
+            last = glyph
+    return upright, aside
+
+
+def _upright(glyph: _Glyph, angle: int) -> _Glyph:
+    left, right, bottom, top = glyph.left, glyph.right, glyph.bottom, glyph.top
+    sides = {
+        0: (left, right, -bottom, -top, glyph.x, -glyph.y),
+        270: (bottom, top, right, left, glyph.y, glyph.x),  # pdfium counts clockwise
+        180: (-right, -left, top, bottom, -glyph.x, glyph.y),
+        90: (-top, -bottom, -left, -right, -glyph.y, -glyph.x),
+    }[angle]
+    return _Glyph(glyph.text, *sides, angle, glyph.size)
+
+
+def _words(glyphs: list[_Glyph]) -> list[Word]:
+    """Words in the order of the file, without those drawn twice to look bold. On a page in a script from right to
+    left x is mirrored.
+    """
+    rtl = sum(len(_RIGHT_TO_LEFT.findall(glyph.text)) for glyph in glyphs)
+    mirrored = 2 * rtl > sum(bool(glyph.text) for glyph in glyphs)
+    words: list[Word] = []
+    last: _Glyph | None = None
+    for glyph in glyphs:
+        if not glyph.text:
+            last = None
+            continue
+        size = glyph.size
+        left, right = (-glyph.right, -glyph.left) if mirrored else (glyph.left, glyph.right)
+        if last and _continues(words[-1], last, glyph, left, right, size):
+            word = words[-1]
+            word.text += glyph.text
+            word.x0, word.x1 = min(word.x0, left), max(word.x1, right)
+        else:
+            words.append(Word(glyph.text, left, right, glyph.y, size))
+        last = glyph
+    places = {(word.text, round(word.x0 / 2), round(word.y / 2)): word for word in reversed(words)}
+    return [word for word in words if places[word.text, round(word.x0 / 2), round(word.y / 2)] is word]
+
+
+_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+
+
+def _continues(word: Word, last: _Glyph, glyph: _Glyph, left: float, right: float, size: float) -> bool:
+    """Whether a glyph goes on with the word: right behind it, or one of the letters of a ligature."""
+    if (last.left, last.right, last.y) == (glyph.left, glyph.right, glyph.y):
+        return True
+    largest = max(word.size, size)
+    gap = max(left - word.x1, word.x0 - right) / largest
+    return -0.5 < gap < _WORD_END and abs(glyph.y - word.y) < 0.55 * largest

@@ -1,0 +1,69 @@
+"""JSON and JSON lines as lines of text, each with the path of its value: "author.name: Jane Doe". Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from assistant import decode
+from assistant.content import Content
+
+_LONGEST_ROW = 2_000  # characters; a longer object of a list gets a line for each value
+
+
+def read(data: bytes, name: str) -> Content:
+    """The values of a file of JSON; one that is not valid is read as the text it is, and that is told.
+
+    Raises UnsupportedFile for what is no text.
+    """
+    text = decode.text(data, name)
+    try:
+        value = _lines(text) if name.lower().endswith((".jsonl", ".ndjson")) else _document(text)
+    except (ValueError, RecursionError):
+        return Content(text, notes=("It is not valid JSON, and was read as plain text.",), prose=False)
+    return Content("\n".join(_written(value)), prose=False)
+
+
+def _document(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        if "\n{" in text.strip():  # JSON lines under the name of JSON
+            return _lines(text)
+        raise
+
+
+def _lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
+
+
+def _written(value: Any) -> Iterator[str]:
+    if not isinstance(value, list):
+        yield from (f"{path}: {leaf}" if path else leaf for path, leaf in _leaves(value, ""))
+        return
+    for item in value:
+        pairs = [f"{path}: {leaf}" if path else leaf for path, leaf in _leaves(item, "")]
+        if sum(map(len, pairs)) <= _LONGEST_ROW and not any("\n" in pair for pair in pairs):
+            yield "; ".join(pairs)
+        else:
+            yield from [*pairs, ""]
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Paths and values in their order; short lists of plain values make one line."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and all(not isinstance(inner, dict | list) for inner in value):
+        if value:
+            yield path, ", ".join(map(_shown, value))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value, 1):
+            yield from _leaves(inner, f"{path}[{number}]")
+    elif value not in (None, ""):
+        yield path, _shown(value)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

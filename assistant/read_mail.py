@@ -1,0 +1,122 @@
+"""Mails (.eml) and mailboxes (.mbox): the headers people read, the text, and attachments through their own readers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
+
+from assistant import read_web, readers
+from assistant.content import Content, Facts
+from assistant.decode import unified
+from assistant.errors import BadInput
+
+_HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_POSTMARK = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From [^\n]*\d{4}[^\n]*\r?\n")
+_MAX_ATTACHMENTS = 50
+_MAX_DEPTH = 3  # mails in mails
+
+
+def read_mail(data: bytes, _name: str, depth: int = 0) -> Content:
+    """The text of one mail, with its attachments. Those that cannot be read are named in the notes."""
+    message = message_from_bytes(data, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    notes: list[str] = []
+    blocks = ["\n".join(_headers(message)), _body(message), *_attachments(message, notes, depth)]
+    text = unified("\n\n".join(block for block in blocks if block.strip()))
+    return Content(text, facts=_facts(message), notes=tuple(notes))
+
+
+def read_mailbox(data: bytes, name: str) -> Content:
+    """All mails of a mailbox, one below the other, each under its subject."""
+    marks = list(_POSTMARK.finditer(data))
+    ends = [*(mark.start() for mark in marks[1:]), len(data)]
+    blocks: list[str] = []
+    notes: list[str] = []
+    for mark, end in zip(marks, ends, strict=True):
+        content = read_mail(re.sub(rb"(?m)^>(>*From )", rb"\1", data[mark.end() : end]), name)
+        blocks.append(f"# {content.facts.title or 'Mail without a subject'}\n\n{content.text}")
+        notes += content.notes
+    if not marks:
+        return read_mail(data, name)
+    more = [f"And {len(notes) - 10} more."] if len(notes) > 10 else []
+    return Content("\n\n".join(blocks), notes=(*notes[:10], *more), prose=False)
+
+
+def _headers(message: EmailMessage) -> Iterator[str]:
+    for name in _HEADERS:
+        value = _header(message, name)
+        if value:
+            yield f"{name}: {value}"
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    try:
+        return " ".join(str(message.get(name) or "").split())
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError):  # the parser of broken headers
+        return ""
+
+
+def _facts(message: EmailMessage) -> Facts:
+    sender = re.sub(r"\s*<[^>]*>", "", _header(message, "From")).strip(' "')
+    try:
+        date = parsedate_to_datetime(_header(message, "Date")).date().isoformat()
+    except (ValueError, IndexError, TypeError, OverflowError):
+        date = None
+    return Facts(title=_header(message, "Subject")[:250] or None, author=sender or None, date=date)
+
+
+def _body(message: EmailMessage) -> str:
+    """The plain text, or that of the HTML where there is no plain one, or one that only stands in for it."""
+    plain, html = _preferred(message, "plain"), _preferred(message, "html")
+    shown = read_web.page(html, whole=True).text if html else ""
+    return plain if plain.strip() and 3 * len(plain) > len(shown) else shown
+
+
+def _preferred(message: EmailMessage, kind: str) -> str:
+    try:
+        part = message.get_body((kind,))
+    except (KeyError, AttributeError):
+        part = None
+    return _text(part) if isinstance(part, EmailMessage) else ""
+
+
+def _text(part: EmailMessage) -> str:
+    try:
+        content = part.get_content()
+    except (LookupError, ValueError, AttributeError):  # an encoding that is unknown or not kept to
+        raw = part.get_payload(decode=True)
+        content = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else ""
+    return unified(content).strip() if isinstance(content, str) else ""
+
+
+def _attachments(message: EmailMessage, notes: list[str], depth: int) -> Iterator[str]:
+    try:
+        parts = list(message.iter_attachments())
+    except (KeyError, AttributeError, ValueError, TypeError):
+        return
+    for number, part in enumerate(parts):
+        name = " ".join((part.get_filename() or "").split())
+        if number >= _MAX_ATTACHMENTS:
+            notes.append(f"Attachments not read: {len(parts) - number}.")
+            return
+        inner = part.get_payload(0) if part.get_content_type() == "message/rfc822" and part.is_multipart() else None
+        raw = inner.as_bytes() if isinstance(inner, EmailMessage) else part.get_payload(decode=True)
+        if not isinstance(raw, bytes) or not raw:
+            continue
+        try:
+            content = _attached(raw, name or ("mail.eml" if inner is not None else "part"), inner is not None, depth)
+        except BadInput as error:
+            notes.append(f"Attachment not read: {error.message}")
+            continue
+        notes += (f"{name}: {note}" for note in content.notes)
+        if content.text.strip():
+            yield f"Attachment: {name or 'mail'}\n\n{content.text.strip()}"
+
+
+def _attached(raw: bytes, name: str, is_mail: bool, depth: int) -> Content:
+    if is_mail or name.lower().endswith(".eml"):
+        return read_mail(raw, name, depth + 1) if depth < _MAX_DEPTH else Content("")
+    return readers.read(raw, name)

@@ -1,0 +1,217 @@
+"""Word documents (.docx): paragraphs, headings, lists, tables, formulas, notes, headers and footers.
+
+Written by the parts of ISO/IEC 29500-1 that hold text. Deleted text of tracked changes and hidden text are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from assistant import grid, markup
+from assistant.content import Content, Facts, stated_author, stated_title
+from assistant.errors import DamagedFile
+from assistant.formula import formula
+from assistant.markup import Element, local
+from assistant.packed import Packed
+
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_HEADING = re.compile(r"heading\s*(\d)|title$", re.IGNORECASE)
+_LISTED = re.compile(r"list (?:bullet|number)", re.IGNORECASE)
+_ITEM = -1  # in the place of a heading's level
+_SKIPPED = frozenset("del movefrom instrtext deltext ppr rpr tblpr tcpr sectpr trpr proofErr fldchar".lower().split())
+
+
+def read(data: bytes, name: str) -> Content:
+    """The text of a Word document. Raises DamagedFile, EncryptedFile and UnreadableFile."""
+    packed = Packed(data, name)
+    main = next((each for each in packed.names() if re.fullmatch(r"word/document\d*\.xml", each)), None)
+    if main is None:
+        raise DamagedFile(f"{name} is damaged: it holds no document.", "Save it again with the program it is from.")
+    writer = _Writer(_styles(packed))
+    body = _part(packed, main)
+    blocks = list(writer.blocks(body))
+    heads = list(_around(packed, "header", writer))
+    feet = list(_around(packed, "footer", writer))
+    notes = list(_notes(packed, writer))
+    text = "\n\n".join(block for block in [*heads, _joined(blocks), *notes, *feet] if block)
+    return Content(text, facts=core_facts(packed, name), notes=tuple(_left_out(packed, writer)))
+
+
+def core_facts(packed: Packed, name: str) -> Facts:
+    """What `docProps/core.xml` says, the same in all Office formats."""
+    if "docProps/core.xml" not in packed:
+        return Facts()
+    stated: dict[str, str] = {}
+    try:
+        for field in markup.xml(packed.read("docProps/core.xml"), name):
+            stated[local(field)] = (field.text or "").strip()
+    except DamagedFile:
+        return Facts()
+    title, author = stated_title(stated.get("title"), name), stated_author(stated.get("creator"))
+    return Facts(title=title, author=author)
+
+
+def _part(packed: Packed, name: str) -> Element:
+    return markup.xml(packed.read(name).replace(*_TRANSITIONAL), packed.name)
+
+
+_TRANSITIONAL = (b"http://purl.oclc.org/ooxml/wordprocessingml/main", _W[1:-1].encode())
+
+
+def _joined(blocks: list[tuple[str, bool]]) -> str:
+    """Blocks apart by blank lines; items of one list are not."""
+    out = ""
+    for number, (text, item) in enumerate(blocks):
+        gap = "\n" if number and item and blocks[number - 1][1] else "\n\n"
+        out += (gap if out else "") + text
+    return out
+
+
+def _styles(packed: Packed) -> dict[str, int]:
+    """Level of heading of each style that is one; 0 is the title, and -1 a style of items."""
+    levels: dict[str, int] = {}
+    if "word/styles.xml" not in packed:
+        return levels
+    for style in _part(packed, "word/styles.xml").iter(f"{_W}style"):
+        called = style.find(f"{_W}name")
+        title = (called.get(f"{_W}val") if called is not None else None) or ""
+        found = _HEADING.match(title)
+        if found or _LISTED.match(title):
+            levels[style.get(f"{_W}styleId") or ""] = int(found[1] or 0) if found else _ITEM
+    return levels
+
+
+def _around(packed: Packed, kind: str, writer: _Writer) -> Iterator[str]:
+    """The different texts of headers or footers; a page number alone is none."""
+    seen: set[str] = set()
+    for name in packed.matching(f"word/{kind}", ".xml"):
+        text = _joined(list(writer.blocks(_part(packed, name))))
+        if text and text not in seen and re.search(r"[^\W\d]", text.replace("Page", "")):
+            seen.add(text)
+            yield text
+
+
+def _notes(packed: Packed, writer: _Writer) -> Iterator[str]:
+    for kind in ("footnote", "endnote", "comment"):
+        name = f"word/{kind}s.xml"
+        if name not in packed:
+            continue
+        lines = []
+        for note in _part(packed, name).iter(f"{_W}{kind}"):
+            text = " ".join(text for text, _ in writer.blocks(note))
+            if text and note.get(f"{_W}type") in (None, "normal"):
+                who = f" ({note.get(f'{_W}author')})" if note.get(f"{_W}author") else ""
+                lines.append(f"{kind.capitalize()} {note.get(f'{_W}id')}{who}: {text}")
+        if lines:
+            yield "\n".join(lines)
+
+
+def _left_out(packed: Packed, writer: _Writer) -> Iterator[str]:
+    if writer.hidden:
+        yield f"Hidden text left out: {writer.hidden:,} characters."
+    pictures = len(list(packed.matching("word/media/", "")))
+    if pictures:
+        yield f"Pictures not read: {pictures:,}."
+    embedded = len(list(packed.matching("word/embeddings/", "")))
+    if embedded:
+        yield f"Embedded files not read: {embedded:,}."
+
+
+class _Writer:
+    def __init__(self, levels: dict[str, int]) -> None:
+        self._levels = levels
+        self.hidden = 0
+
+    def blocks(self, parent: Element) -> Iterator[tuple[str, bool]]:
+        """Texts of paragraphs and tables in order, and whether each is an item of a list."""
+        for element in parent:
+            tag = local(element)
+            if tag == "p":
+                boxes = [box for box in element.iter(f"{_W}txbxContent") if not _is_fallback(box)]
+                text, item = self._paragraph(element)
+                if text:
+                    yield text, item
+                for box in boxes:
+                    yield from self.blocks(box)
+            elif tag == "tbl":
+                yield from self._table(element)
+            elif tag not in _SKIPPED:
+                yield from self.blocks(element)
+
+    def _table(self, table: Element) -> Iterator[tuple[str, bool]]:
+        rows: list[list[str]] = []
+        for row in table.iter(f"{_W}tr"):
+            if _owner(row) is not table:
+                continue
+            cells: list[str] = []
+            for cell in (each for each in row.iter(f"{_W}tc") if _owner(each, "tr") is row):
+                texts = [text for text, _ in self.blocks(cell)]
+                span = cell.find(f"{_W}tcPr/{_W}gridSpan")
+                wide = int(_digits(span.get(f"{_W}val"))) if span is not None else 1
+                cells += ["\n".join(texts), *[""] * (min(wide, 100) - 1)]
+            rows.append(cells)
+        if max((len(row) for row in rows), default=0) < 2:  # a frame around text
+            for cells in rows:
+                yield from ((cell, False) for cell in cells if cell)
+        elif text := "\n".join(grid.lines(rows)):
+            yield text, False
+
+    def _paragraph(self, paragraph: Element) -> tuple[str, bool]:
+        parts: list[str] = []
+        self._inline(paragraph, parts)
+        text = "\n".join(" ".join(line.split()) for line in "".join(parts).split("\n")).strip()
+        properties = paragraph.find(f"{_W}pPr")
+        if not text or properties is None:
+            return text, False
+        style = properties.find(f"{_W}pStyle")
+        level = self._levels.get((style.get(f"{_W}val") if style is not None else None) or "")
+        outline = properties.find(f"{_W}outlineLvl")
+        if level is None and outline is not None and _digits(outline.get(f"{_W}val"), "9") < "9":
+            level = int(_digits(outline.get(f"{_W}val"))) + 1
+        if level is not None and level != _ITEM:
+            return f"{'#' * max(1, min(6, level))} {' '.join(text.split())}", False
+        listed = properties.find(f"{_W}numPr/{_W}numId")
+        if level == _ITEM or (listed is not None and listed.get(f"{_W}val") != "0"):
+            return f"- {text}", True
+        return text, False
+
+    def _inline(self, element: Element, parts: list[str]) -> None:
+        for child in element:
+            tag = local(child)
+            if tag == "t":
+                parts.append(child.text or "")
+            elif tag in ("tab", "ptab"):
+                parts.append("\t")
+            elif tag in ("br", "cr"):
+                parts.append("\n")
+            elif tag == "nobreakhyphen":
+                parts.append("-")
+            elif tag in ("omath", "omathpara"):
+                parts.append(f" {formula(child)} ")
+            elif tag in ("footnotereference", "endnotereference"):
+                parts.append(f"[{child.get(f'{_W}id')}]")
+            elif tag == "r" and child.find(f"{_W}rPr/{_W}vanish") is not None:
+                self.hidden += sum(len(text.text or "") for text in child.iter(f"{_W}t"))
+            elif tag not in _SKIPPED and tag not in ("txbxcontent", "fallback", "pict"):
+                self._inline(child, parts)
+
+
+def _is_fallback(element: Element) -> bool:
+    parent = element.getparent()
+    while parent is not None:
+        if local(parent) == "fallback":
+            return True
+        parent = parent.getparent()
+    return False
+
+
+def _owner(element: Element, tag: str = "tbl") -> Element | None:
+    parent = element.getparent()
+    while parent is not None and local(parent) != tag:
+        parent = parent.getparent()
+    return parent
+
+
+def _digits(value: str | None, default: str = "1") -> str:
+    return value if value and value.isascii() and value.isdigit() else default

@@ -1,0 +1,126 @@
+"""PDF: the visible text of each page in reading order, and what was left out. With `pdf_page` owns pypdfium2."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import pypdfium2 as pdfium  # type: ignore[import-untyped]
+from pypdfium2 import raw
+
+from assistant import pdf_page
+from assistant.content import Content, Facts, stated_author, stated_title
+from assistant.decode import unified
+from assistant.errors import DamagedFile, EncryptedFile, ScannedFile
+from assistant.pdf_layout import SOFT_HYPHEN
+from assistant.pdf_page import Tally
+
+_UNKNOWN_SHARE = 0.05  # of letters without a known character above which it is told
+_BROKEN_WORD = re.compile(rf"(\w+){SOFT_HYPHEN}(\w+)")
+OCR_HINT = "Recognise its text first, for example with `ocrmypdf in.pdf out.pdf`, and add the result."
+
+
+def read(data: bytes, name: str) -> Content:
+    """The text of a PDF. Raises EncryptedFile, ScannedFile and DamagedFile."""
+    document = _opened(data, name)
+    tally = Tally()
+    pages = [pdf_page.text(document, number, tally) for number in range(len(document))]
+    if not any(page.strip() for page in pages):
+        raise _without_text(name, len(pages), tally)
+    text, starts = _whole(pages)
+    notes = _notes(document, len(pages), tally)
+    return Content(text, starts, _facts(document, name), tuple(notes))
+
+
+def _opened(data: bytes, name: str) -> pdfium.PdfDocument:
+    try:
+        document = pdfium.PdfDocument(data)
+        pages = len(document)
+    except pdfium.PdfiumError as error:
+        if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD or "password" in str(error).lower():
+            raise EncryptedFile(
+                f"{name} is encrypted: it needs a password to be opened.",
+                "Save a copy without a password and add that one.",
+            ) from error
+        raise _damaged(name) from error
+    if pages == 0:
+        raise _damaged(name)
+    return document
+
+
+def _damaged(name: str) -> DamagedFile:
+    return DamagedFile(
+        f"{name} is damaged: it is not a whole PDF.", "Open it in a PDF viewer and save it again, or get it anew."
+    )
+
+
+def _without_text(name: str, pages: int, tally: Tally) -> Exception:
+    if len(tally.unread) == pages:
+        return _damaged(name)
+    count = f"{pages} pages" if pages > 1 else "only page"
+    if tally.unknown:
+        return ScannedFile(f"{name} does not say which characters the letters on its {count} are.", OCR_HINT)
+    if not tally.without_text:
+        hidden = ", but holds hidden text" if tally.hidden else ""
+        return ScannedFile(f"{name} shows nothing on its {count}{hidden}.", "Check that it is the file you meant.")
+    return ScannedFile(
+        f"{name} is scanned: its {count} {'are pictures' if pages > 1 else 'is a picture'} without text.", OCR_HINT
+    )
+
+
+def _notes(document: pdfium.PdfDocument, pages: int, tally: Tally) -> Iterator[str]:
+    if not raw.FPDF_DocumentHasValidCrossReferenceTable(document):
+        yield "The file is damaged; what could be recovered was read."
+    if tally.unread:
+        yield f"Damaged, not read: {_numbers(tally.unread)} of {pages}."
+    if tally.without_text:
+        yield f"Without text, perhaps scanned: {_numbers(tally.without_text)} of {pages}."
+    if tally.hidden:
+        yield f"Hidden text left out: {tally.hidden:,} characters."
+    if tally.unknown > _UNKNOWN_SHARE * (tally.letters + tally.unknown):
+        yield f"Letters whose characters the file does not say: {tally.unknown:,}."
+    if tally.pictures:
+        yield f"Pictures not read: {tally.pictures:,}."
+
+
+def _numbers(pages: list[int]) -> str:
+    shown = ", ".join(map(str, pages[:10])) + (", …" if len(pages) > 10 else "")
+    return f"{len(pages)} pages ({shown})" if len(pages) > 1 else f"page {shown}"
+
+
+def _facts(document: pdfium.PdfDocument, name: str) -> Facts:
+    """What the PDF's own fields say. Programs fill them with file names and users' accounts, which are not taken."""
+    stated = document.get_metadata_dict(skip_empty=True)
+    title = stated_title(unified(stated.get("Title", "")), name)
+    return Facts(title=title, author=stated_author(unified(stated.get("Author", ""))))
+
+
+# --- pages
+
+
+def _whole(pages: list[str]) -> tuple[str, tuple[int, ...]]:
+    """The pages joined, words that were broken at a line's end mended, and where each page starts.
+
+    A hyphen at a line's end stays where the file elsewhere writes that word with one; where it does not write it
+    without one but has both parts as words; and before a capital or a figure.
+    """
+    unbroken = (_BROKEN_WORD.sub(" ", page).lower() for page in pages)
+    words = Counter(word for page in unbroken for word in re.findall(r"\w+(?:-\w+)*", page))
+
+    def mended(found: re.Match[str]) -> str:
+        with_one, without = f"{found[1]}-{found[2]}", found[1] + found[2]
+        uses, bare = words[with_one.lower()], words[without.lower()]
+        both = bool(words[found[1].lower()] and words[found[2].lower()])
+        stays = not found[2][0].islower() or uses > bare or (both and not bare)
+        return with_one if stays else without
+
+    starts: list[int] = []
+    text: list[str] = []
+    at = 0
+    for page in pages:
+        starts.append(at)
+        whole = _BROKEN_WORD.sub(mended, page).replace(SOFT_HYPHEN, "-")
+        text.append(f"{whole}\n\n" if whole else "")
+        at += len(text[-1])
+    return "".join(text).rstrip(), tuple(starts)

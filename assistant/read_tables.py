@@ -1,0 +1,105 @@
+"""Tables: .csv and .tsv, and the sheets of .xlsx, .xlsb, .xls and .ods. The owner of python-calamine."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from assistant import decode, rows
+from assistant.content import Content, Facts
+from assistant.errors import DamagedFile, EncryptedFile
+from assistant.packed import Packed
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet
+
+_DELIMITERS = ",;\t|"
+_SAMPLE_LINES = 50
+_WIDEST = 2_000  # cells of a row that are read
+csv.field_size_limit(2**31 - 1)
+
+
+def read_delimited(data: bytes, name: str) -> Content:
+    """The rows of a file of separated values. Raises UnsupportedFile for what is no text."""
+    text = decode.text(data, name)
+    delimiter = "\t" if name.lower().endswith((".tsv", ".tab")) else _delimiter(text)
+    try:
+        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise DamagedFile(f"{name} is damaged: {error}.", "Save it again with the program it is from.") from error
+    return Content("\n".join(rows.lines(table)), prose=False)
+
+
+def _delimiter(text: str) -> str:
+    """The separator that gives most lines of the beginning the same number of cells, more than one."""
+    sample = "\n".join(text.split("\n", _SAMPLE_LINES)[:_SAMPLE_LINES])
+
+    def score(delimiter: str) -> tuple[float, int]:
+        widths = Counter(len(row) for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row)
+        width, times = widths.most_common(1)[0] if widths else (1, 0)
+        return (times / sum(widths.values()), width) if width > 1 else (0.0, 0)
+
+    return max(_DELIMITERS, key=score)
+
+
+def read_sheets(data: bytes, name: str) -> Content:
+    """The rows of all sheets. Raises DamagedFile, EncryptedFile and UnreadableFile."""
+    import python_calamine
+
+    packed = Packed(data, name) if data.startswith(b"PK") else None
+    try:
+        book = python_calamine.load_workbook(io.BytesIO(data))
+        parts = [part for sheet in book.sheets_metadata if (part := _sheet(book.get_sheet_by_name(sheet.name)))]
+        hidden = sum("Visible" not in str(sheet.visible) for sheet in book.sheets_metadata)
+    except python_calamine.PasswordError as error:
+        raise EncryptedFile(f"{name} is encrypted: it needs a password.", "Save a copy without a password.") from error
+    except (python_calamine.CalamineError, ValueError, OSError) as error:
+        raise DamagedFile(
+            f"{name} is damaged: {error}.", "Open it with the program it is from and save it again."
+        ) from error
+    notes = [f"Hidden sheets, read as well: {hidden}."] if hidden else []
+    charts = len(list(packed.matching("xl/charts/chart", ".xml"))) if packed else 0
+    notes += [f"Charts not read: {charts:,}."] if charts else []
+    facts = Facts()
+    if packed:
+        from assistant.read_office import core_facts
+
+        facts = core_facts(packed, name)
+    return Content("\n\n".join(parts), facts=facts, notes=tuple(notes), prose=False)
+
+
+def _sheet(sheet: CalamineSheet) -> str:
+    table = [[_shown(value) for value in row[:_WIDEST]] for row in sheet.to_python(skip_empty_area=False)]
+    for (top, left), (bottom, _) in _merged(sheet):
+        for row in table[top + 1 : bottom + 1]:  # a cell over several rows says the same in each
+            if left < len(row) and not row[left]:
+                row[left] = table[top][left]
+    text = "\n".join(rows.lines(table))
+    return f"# {sheet.name}\n\n{text}" if text else ""
+
+
+def _merged(sheet: CalamineSheet) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    height, width = sheet.total_height, sheet.total_width
+    for top, bottom in sheet.merged_cell_ranges or ():
+        if bottom[0] < height and top[1] < width:
+            yield top, bottom
+
+
+def _shown(value: Any) -> str:
+    """A cell's value as people write it: whole numbers without a fraction, dates as in ISO 8601."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
+    if isinstance(value, datetime.datetime):
+        midnight = value.time() == datetime.time()
+        return (
+            value.date().isoformat()
+            if midnight
+            else value.isoformat(" ", "minutes" if not value.second else "seconds")
+        )
+    return str(value)

@@ -1,0 +1,356 @@
+"""HTML: the main text of a page, without menus, and what the page says about itself.
+
+Left out are elements that are no text, that are hidden, and that by element, role or name stand around the main text
+and hold no paragraphs. If a page says which element is its main one, and most of the text is in it, the rest is left
+out too. In doubt text stays: on saved pages and filings a lost paragraph is worse than a menu.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from assistant import dates, decode, grid, markup
+from assistant.content import Content, Facts, stated_title
+from assistant.markup import Element, local
+
+_NO_TEXT_LIST = (
+    "script style noscript template svg canvas iframe object embed applet audio video map input button select option "
+    "textarea datalist progress meter head link meta base param source track dialog"
+)
+_NO_TEXT = frozenset(_NO_TEXT_LIST.split())
+_AROUND = frozenset(["nav", "aside", "menu"])
+_FRAME = frozenset(["header", "footer"])  # of a page they stand around; of an article they belong to it
+_AROUND_ROLES_LIST = (
+    "navigation banner contentinfo search complementary menu menubar toolbar dialog alertdialog tablist"
+)
+_AROUND_ROLES = frozenset(_AROUND_ROLES_LIST.split())
+_AROUND_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:(?:main|top|site|side|page|sub|global|mobile)?-?(?:nav|navi|navbar|navbox|navigation|menu|menubar|"
+    r"sidebar)|breadcrumbs?|site-?header|(?:site|page)?-?footer|cookies?|consent|gdpr|shar(?:e|ing)|social|related|"
+    r"recommend(?:ed|ations)?|newsletter|subscribe|adverts?|ads?|banner|promo|pagination|pager|skip-?links?|toc|"
+    r"mw-editsection|mw-jump-link|printfooter|catlinks|noprint|metadata|popup|modal|toolbar|login|search)(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+_HIDING = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]*[1-9])|opacity\s*:\s*0(?![.\d]*[1-9])"
+)
+_BLOCKS_LIST = (
+    "p div section article main header footer address blockquote figure figcaption form fieldset dl dt dd ul ol li "
+    "pre h1 h2 h3 h4 h5 h6 hr table center details summary body html caption legend nav aside"
+)
+_BLOCKS = frozenset(_BLOCKS_LIST.split())
+_CHARSET = re.compile(
+    rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""", re.IGNORECASE
+)
+_LONG_PARAGRAPH = 200  # characters; a block with one is no menu
+_MAIN_SHARE = 0.4  # of the text that must be in an element for it to be the main one
+_LONG_CELL = 300  # characters; a table with longer cells arranges a page
+_TITLE_END = re.compile(r"\s+(?:[|·»–—-])\s+[^|·»–—]+$")
+
+
+def read(data: bytes, name: str) -> Content:
+    """The text of an HTML page. Raises UnsupportedFile for what is no text."""
+    return page(decode.text(data, name, charset(data)))
+
+
+def charset(data: bytes) -> str | None:
+    """The encoding that a page names in its head."""
+    found = _CHARSET.search(data[:4096])
+    return (found[1] or found[2]).decode("ascii") if found else None
+
+
+def page(html: str, whole: bool = False) -> Content:
+    """The text of HTML; `whole` keeps what elsewhere would be a menu, as in books and mails."""
+    root = markup.html(html)
+    if root is None:
+        return Content("")
+    facts = _facts(root)
+    title = root.find(".//title")
+    hidden = _drop_unseen(root)
+    around = 0 if whole else _drop_around(root)
+    main = root if whole else _main(root)
+    around += 0 if whole else _length(root) - _length(main)
+    writer = _Writer()
+    writer.walk(main)
+    text = writer.text()
+    if not text.strip() and title is not None:
+        text = _flat(title)
+    notes = [f"Hidden text left out: {hidden:,} characters."] if hidden else []
+    notes += [f"Menus and the like left out: {around:,} characters."] if around else []
+    return Content(text, facts=facts, notes=tuple(notes))
+
+
+# --- what the page says about itself
+
+
+def _facts(root: Element) -> Facts:
+    stated: dict[str, str] = {}
+    for meta in root.iter("meta"):
+        key = (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").lower()
+        stated.setdefault(key, " ".join((meta.get("content") or "").split()))
+    head = root.find(".//title")
+    title = stated_title(_title(stated.get("og:title") or (_flat(head) if head is not None else ""), root))
+    when = stated.get("article:published_time") or stated.get("date") or stated.get("dc.date") or ""
+    author = stated.get("author") or stated.get("dc.creator") or ""
+    return Facts(
+        title=title,
+        publisher=stated.get("og:site_name") or stated.get("dc.publisher") or None,
+        author=author if author and not author.startswith("http") else None,
+        date=dates.value(when[:10]) or dates.value(when),
+    )
+
+
+def _title(title: str, root: Element) -> str:
+    """<title> without the site's name where the page's first heading is without it."""
+    heading = next((_flat(each) for each in root.iter("h1")), "")
+    return heading if heading and _TITLE_END.sub("", title) == heading else title
+
+
+# --- what is left out
+
+
+def _length(element: Element) -> int:
+    return sum(len(part.strip()) for part in element.itertext())
+
+
+def _drop_unseen(root: Element) -> int:
+    """Takes out what is no text and what is hidden; gives the number of hidden characters."""
+    hidden = 0
+    for element in list(root.iter()):
+        if local(element) in _NO_TEXT or local(element) == "ix:header":
+            markup.drop(element)
+        elif _is_hidden(element):
+            hidden += _length(element)
+            markup.drop(element)
+    return hidden
+
+
+def _is_hidden(element: Element) -> bool:
+    if local(element) in ("html", "body"):
+        return False
+    style = element.get("style")
+    return (
+        element.get("hidden") is not None
+        or element.get("aria-hidden") == "true"
+        or (style is not None and _HIDING.search(style.lower()) is not None)
+    )
+
+
+def _drop_around(root: Element) -> int:
+    whole = _length(root)
+    left_out = 0
+    for element in list(root.iter()):
+        if element.getparent() is None or not _is_around(element):
+            continue
+        size = _length(element)
+        if size < 0.5 * whole and not (_by_name_only(element) and _has_paragraph(element)):
+            left_out += size
+            markup.drop(element)
+    return left_out
+
+
+def _is_around(element: Element) -> bool:
+    tag = local(element)
+    if tag in ("html", "body", "main", "article"):
+        return False
+    if tag in _AROUND or element.get("role") in _AROUND_ROLES:
+        return True
+    if tag in _FRAME:
+        return not any(local(parent) in ("article", "main", "section") for parent in _parents(element))
+    return _by_name_only(element)
+
+
+def _by_name_only(element: Element) -> bool:
+    names = f"{element.get('id') or ''} {element.get('class') or ''}"
+    return local(element) not in _AROUND | _FRAME and _AROUND_NAMES.search(names) is not None
+
+
+def _has_paragraph(element: Element) -> bool:
+    return any(_length(part) - _linked(part) >= _LONG_PARAGRAPH for part in element.iter("p", "li", "td"))
+
+
+def _linked(element: Element) -> int:
+    return sum(_length(link) for link in element.iter("a"))
+
+
+def _parents(element: Element) -> Iterator[Element]:
+    parent = element.getparent()
+    while parent is not None:
+        yield parent
+        parent = parent.getparent()
+
+
+def _main(root: Element) -> Element:
+    named = [each for each in root.iter("main", "div", "section", "td") if _is_main(each)]
+    articles = list(root.iter("article"))
+    candidates = named[:1] + (articles if len(articles) == 1 else [])
+    whole = _length(root)
+    fitting = [each for each in candidates if _length(each) >= _MAIN_SHARE * whole]
+    return min(fitting, key=_length, default=root)
+
+
+def _is_main(element: Element) -> bool:
+    return (
+        local(element) == "main" or element.get("role") == "main" or element.get("id") in ("content", "main-content")
+    )
+
+
+# --- the text
+
+
+def _flat(element: Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+class _Writer:
+    """Writes a tree as lines: blocks apart by a blank line, items of lists and rows of tables by a line feed."""
+
+    def __init__(self) -> None:
+        self._blocks: list[str] = []
+        self._line: list[str] = []
+        self._tight = False  # the next block belongs to the one before it
+        self._prefix = ""
+
+    def text(self) -> str:
+        self._end()
+        return "".join(self._blocks).strip("\n")
+
+    def walk(self, element: Element) -> None:
+        tag = local(element)
+        if tag == "br":
+            self._line.append("\n")
+        elif tag == "pre":
+            self._pre(element)
+        elif tag == "table" and _is_data(element):
+            self._table(element)
+        elif tag == "math":
+            self._line.append(_formula(element))
+        elif tag in _BLOCKS or (tag in ("td", "th", "tr")):
+            self._block(element, tag)
+        else:
+            self._inside(element)
+
+    def _inside(self, element: Element) -> None:
+        self._line.append(_collapsed(element.text))
+        for child in element:
+            self.walk(child)
+            self._line.append(_collapsed(child.tail))
+
+    def _block(self, element: Element, tag: str) -> None:
+        self._end()
+        if re.fullmatch(r"h[1-6]", tag):
+            self._prefix = "#" * int(tag[1]) + " "
+        elif tag == "li":
+            self._prefix, self._tight = _bullet(element), bool(self._blocks) and _follows_item(element)
+        elif tag == "dd":
+            self._tight = True
+        self._inside(element)
+        self._end()
+        self._prefix = ""
+
+    def _end(self) -> None:
+        text = re.sub(r" *\n *", "\n", re.sub(r" +", " ", "".join(self._line))).strip()
+        self._line = []
+        if text:
+            if self._prefix.startswith("#"):
+                text = " ".join(text.split())
+            self._put(self._prefix + text)
+            self._prefix = ""
+
+    def _put(self, text: str) -> None:
+        self._blocks.append(("" if not self._blocks else "\n" if self._tight else "\n\n") + text)
+        self._tight = False
+
+    def _pre(self, element: Element) -> None:
+        self._end()
+        text = "".join(element.itertext()).replace("\r\n", "\n").strip("\n")
+        if text.strip():
+            self._put(text)
+
+    def _table(self, table: Element) -> None:
+        self._end()
+        caption = table.find(".//caption")
+        rows = grid.lines(_cells(table))
+        if caption is not None and _flat(caption):
+            rows.insert(0, _flat(caption))
+        if rows:
+            self._put("\n".join(rows))
+
+
+def _collapsed(text: str | None) -> str:
+    return re.sub(r"[\s\xa0]+", " ", text) if text else ""
+
+
+def _bullet(item: Element) -> str:
+    parent = item.getparent()
+    if parent is None or local(parent) != "ol":
+        return "- "
+    start = parent.get("start") or "1"
+    number = int(start) if start.isdigit() else 1
+    for sibling in parent:
+        if sibling is item:
+            break
+        number += local(sibling) == "li"
+    return f"{number}. "
+
+
+def _follows_item(item: Element) -> bool:
+    parent = item.getparent()
+    return parent is not None and next(iter(parent), None) is not item
+
+
+def _formula(math: Element) -> str:
+    for part in math.iter():
+        if local(part) == "annotation" and "tex" in (part.get("encoding") or ""):
+            return f" {_flat(part)} "
+    return f" {math.get('alttext') or _flat(math)} "
+
+
+def _is_data(table: Element) -> bool:
+    """Whether a table holds data; others arrange the page."""
+    if table.find(".//table") is not None:
+        return False
+    rows = [[cell for cell in row if local(cell) in ("td", "th")] for row in table.iter("tr")]
+    if max((len(row) for row in rows), default=0) < 2:
+        return False
+    return not any(_length(cell) > _LONG_CELL for row in rows for cell in row)
+
+
+def _cells(table: Element) -> list[list[str]]:
+    """The texts of the cells at their places; one that spans several columns stands in the first."""
+    rows: list[list[str]] = []
+    below: dict[int, int] = {}  # column: how many rows a cell from above still reaches down
+    for row in table.iter("tr"):
+        texts: list[str] = []
+        for cell in (each for each in row if local(each) in ("td", "th")):
+            while below.get(len(texts), 0):
+                below[len(texts)] -= 1
+                texts.append("")
+            wide = min(_span(cell, "colspan"), 100)
+            for at in range(len(texts), len(texts) + wide):
+                below[at] = _span(cell, "rowspan") - 1
+            texts += [_spaced(cell), *[""] * (wide - 1)]
+        rows.append(texts)
+    return rows
+
+
+def _spaced(cell: Element) -> str:
+    """The text of a cell on one line, with spaces where it has lines of its own."""
+    parts: list[str] = []
+
+    def walk(element: Element) -> None:
+        apart = " " if local(element) in _BLOCKS or local(element) == "br" else ""
+        parts.append(apart + (element.text or ""))
+        for child in element:
+            walk(child)
+            parts.append(child.tail or "")
+        parts.append(apart)
+
+    walk(cell)
+    return " ".join("".join(parts).split())
+
+
+def _span(cell: Element, name: str) -> int:
+    value = (cell.get(name) or "1").strip()
+    return min(1000, max(1, int(value))) if value.isascii() and value.isdigit() else 1

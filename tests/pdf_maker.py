@@ -1,0 +1,51 @@
+"""Small PDFs for tests, written by hand after ISO 32000."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Text = tuple[float, float, str]  # left, baseline, text
+
+
+def show(texts: Sequence[Text], size: float = 10, before: str = "") -> str:
+    """A page's drawing of texts in Helvetica; `before` are operators that stand before each."""
+    shown = []
+    for left, baseline, text in texts:
+        escaped = text.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+        shown.append(f"BT {before} /F1 {size} Tf {left} {baseline} Td ({escaped}) Tj ET")
+    return "\n".join(shown)
+
+
+IMAGE = "q 500 0 0 700 50 50 cm /Im1 Do Q"  # covers the page
+
+
+def pdf(pages: Sequence[str], info: str = "", extra: str = "") -> bytes:
+    """A PDF with these drawings as pages of 612 by 792 points. `info` are entries of the information dictionary."""
+    kids = " ".join(f"{10 + 2 * number} 0 R" for number in range(len(pages)))
+    objects = {
+        1: "<< /Type /Catalog /Pages 2 0 R >>",
+        2: f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        3: "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+        4: "<< /Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8 "
+        "/Length 1 >>\nstream\n0\nendstream",
+        5: f"<< {info} >>",
+    }
+    for number, drawing in enumerate(pages):
+        resources = "<< /Font << /F1 3 0 R >> /XObject << /Im1 4 0 R >> >>"
+        objects[10 + 2 * number] = (
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources {resources} "
+            f"/Contents {11 + 2 * number} 0 R {extra} >>"
+        )
+        objects[11 + 2 * number] = f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream"
+    out = b"%PDF-1.4\n"
+    places: dict[int, int] = {}
+    for number, content in objects.items():
+        places[number] = len(out)
+        out += f"{number} 0 obj\n{content}\nendobj\n".encode("cp1252")
+    table = len(out)
+    highest = max(objects)
+    out += f"xref\n0 {highest + 1}\n0000000000 65535 f \n".encode()
+    for number in range(1, highest + 1):
+        place = places.get(number)
+        out += (f"{place:010} 00000 n \n" if place else "0000000000 65535 f \n").encode()
+    return out + f"trailer << /Size {highest + 1} /Root 1 0 R /Info 5 0 R >>\nstartxref\n{table}\n%%EOF\n".encode()

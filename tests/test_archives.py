@@ -1,0 +1,164 @@
+"""Archives: the files in them are documents of their own, and nothing in one does harm."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_embedder import FakeEmbedder
+from pdf_maker import IMAGE, pdf, show
+
+from assistant.errors import DamagedFile, EncryptedFile, UnreadableFile
+from assistant.ingest import Ingest
+from assistant.records import IngestReport
+from assistant.unpack import Archive
+
+
+def packed(files: dict[str, str | bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    ingest = Ingest(tmp_path / "home", FakeEmbedder, max_chars=400)
+    yield ingest
+    ingest.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "docs").mkdir()
+    return tmp_path / "docs"
+
+
+def outcomes(report: IngestReport, folder: Path) -> dict[str, str]:
+    return {file.path.removeprefix(f"{folder}/"): file.outcome for file in report.files}
+
+
+def test_files_in_an_archive_are_documents(ingest: Ingest, folder: Path):
+    page = pdf([show([(72, 700, "On the first page")]), show([(72, 700, "On the second page")])])
+    scan = pdf([IMAGE])
+    (folder / "a.zip").write_bytes(packed({"b/c.pdf": page, "d.txt": "Words of d.", "scan.pdf": scan, "x.exe": b"MZ"}))
+    report = ingest.add([folder], "default")
+    assert outcomes(report, folder) == {
+        "a.zip/b/c.pdf": "added", "a.zip/d.txt": "added", "a.zip/scan.pdf": "failed", "a.zip/x.exe": "failed",
+        "a.zip": "added",
+    }  # fmt: skip
+    assert "scanned" in next(file.detail for file in report.files if file.path.endswith("scan.pdf"))
+    infos = {info.path.removeprefix(f"{folder}/"): info for info in ingest.documents("default")}
+    assert infos["a.zip/b/c.pdf"].file == "c.pdf"
+    assert len(ingest.document(infos["a.zip/b/c.pdf"].id, "default").pages) == 2
+    again = ingest.add([folder], "default", prune=True)
+    assert set(outcomes(again, folder).values()) == {"unchanged"}
+
+
+def test_an_archive_that_changes_and_goes(ingest: Ingest, folder: Path):
+    path = folder / "a.zip"
+    path.write_bytes(packed({"stays.txt": "It stays.", "goes.txt": "It goes.", "changes.txt": "It is old."}))
+    ingest.add([folder], "default")
+    path.write_bytes(packed({"stays.txt": "It stays.", "changes.txt": "It is new.", "comes.txt": "It comes."}))
+    assert outcomes(ingest.add([folder], "default", prune=True), folder) == {
+        "a.zip/stays.txt": "unchanged", "a.zip/changes.txt": "changed", "a.zip/comes.txt": "added",
+        "a.zip/goes.txt": "removed", "a.zip": "changed",
+    }  # fmt: skip
+    path.rename(folder / "b.zip")
+    moved = outcomes(ingest.add([folder], "default"), folder)
+    assert {name for name, outcome in moved.items() if outcome == "moved"} == {
+        "b.zip/stays.txt", "b.zip/changes.txt", "b.zip/comes.txt", "b.zip",
+    }  # fmt: skip
+    (folder / "b.zip").unlink()
+    (folder / "c.txt").write_text("Another.")
+    ingest.add([folder], "default", prune=True)
+    assert [info.file for info in ingest.documents("default")] == ["c.txt"]
+
+
+def test_a_damaged_archive_keeps_what_was_read(ingest: Ingest, folder: Path):
+    path = folder / "a.zip"
+    path.write_bytes(packed({"a.txt": "Words."}))
+    ingest.add([folder], "default")
+    path.write_bytes(path.read_bytes()[:-30])
+    report = ingest.add([folder], "default", prune=True)
+    assert outcomes(report, folder) == {"a.zip": "failed"}
+    assert len(ingest.documents("default")) == 2
+
+
+def test_an_uploaded_archive(ingest: Ingest):
+    outcome = ingest.add_bytes("a.zip", packed({"a.txt": "Words.", "b.pdf": b"junk"}), "default")
+    assert outcome.outcome == "added"
+    assert outcome.detail.startswith("1 files in it were read. b.pdf is damaged")
+    assert {info.path for info in ingest.documents("default")} == {"upload/a.zip", "upload/a.zip/a.txt"}
+
+
+# --- what archives can hold
+
+
+def names(data: bytes) -> dict[str, str]:
+    return {member.name: member.problem for member in Archive(data, "a.zip").members}
+
+
+@pytest.mark.parametrize("name", ["../up.txt", "a/../../up.txt", "/etc/hosts.txt", "C:\\x.txt", "..\\up.txt"])
+def test_paths_that_lead_out_are_refused(name: str):
+    assert set(names(packed({name: "x", "b.txt": "y"})).values()) == {"Its path leads out of the archive.", ""}
+
+
+def test_links_and_hidden_files_are_passed_over():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        link = zipfile.ZipInfo("link.txt")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("__MACOSX/._a.txt", "x")
+        archive.writestr("a.txt", "y")
+    assert list(names(out.getvalue())) == ["a.txt"]
+
+
+def test_archives_in_archives():
+    inner = packed({"deep.txt": "Deep words."})
+    assert list(names(packed({"in.zip": inner}))) == ["in.zip/deep.txt"]
+    for _ in range(5):
+        inner = packed({"in.zip": inner})
+    (problem,) = names(inner).values()
+    assert problem == "Archives are read 3 deep and no deeper."
+
+
+def test_bombs_are_refused():
+    bomb = packed({"a.txt": b"0" * 80_000_000})
+    with pytest.raises(UnreadableFile, match="would become"):
+        Archive(bomb, "a.zip")
+    assert "would become" in names(packed({"in.zip": bomb, "b.txt": "x"}))["in.zip"]
+    many = packed({f"{number}.txt": "" for number in range(10_001)})
+    with pytest.raises(UnreadableFile, match="10,001 files"):
+        Archive(many, "a.zip")
+
+
+def test_a_zip_that_lies_about_sizes_is_damaged():
+    data = packed({"a.txt": b"0" * 100_000})
+    honest = (100_000).to_bytes(4, "little")
+    archive = Archive(data.replace(honest, (10).to_bytes(4, "little")), "a.zip")
+    with pytest.raises(DamagedFile):
+        archive.read(0)
+
+
+def test_encrypted_members_are_named():
+    data = bytearray(packed({"a.txt": "Words."}))
+    directory = data.index(b"PK\x01\x02")
+    data[6] |= 1
+    data[directory + 8] |= 1
+    with pytest.raises(EncryptedFile, match=r"a\.txt in a\.zip is encrypted"):
+        Archive(bytes(data), "a.zip").read(0)
+
+
+def test_names_with_line_feeds(ingest: Ingest, folder: Path):
+    (folder / "a.zip").write_bytes(packed({"one\ntwo.txt": "Words."}))
+    (folder / "three\nfour.html").write_text("<p>More words.</p>")
+    report = ingest.add([folder], "default")
+    assert outcomes(report, folder) == {
+        "a.zip/one\ufffdtwo.txt": "added", "a.zip": "added", "three\nfour.html": "added",
+    }  # fmt: skip

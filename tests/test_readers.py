@@ -1,0 +1,340 @@
+"""One small file of each kind, made here: what is read, what is told, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+from email.message import EmailMessage
+
+import pytest
+
+from assistant import readers
+from assistant.errors import DamagedFile, EmptyFile, EncryptedFile, UnreadableFile, UnsupportedFile
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+M = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+A = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+P = 'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
+R = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ODF = "urn:oasis:names:tc:opendocument:xmlns"
+
+
+def packed(files: dict[str, str | bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def text_of(data: bytes | str, name: str) -> str:
+    return readers.read(data.encode() if isinstance(data, str) else data, name).text
+
+
+# --- web pages
+
+
+def test_a_web_page_without_its_menus():
+    page = """<!doctype html><html><head><title>On Lamps - The Planet</title><meta name="author" content="Jane Doe">
+    <style>p {}</style><script>var x = "<p>no</p>";</script></head><body><nav><a href="/">Home</a><a>News</a></nav>
+    <div class="cookie-banner">We use cookies</div><main><h1>On Lamps</h1><p>A lamp<br>is a <b>light</b>.</p>
+    <ul><li>Oil<li>Gas</ul><table><tr><th>Kind<th>Price<tr><td>Oil<td>5</table>
+    <pre>two
+  lines</pre></main><footer>All rights reserved</footer></body></html>"""
+    content = readers.read(page.encode(), "a.html")
+    assert content.text == "# On Lamps\n\nA lamp\nis a light.\n\n- Oil\n- Gas\n\nKind | Price\nOil | 5\n\ntwo\n  lines"
+    assert (content.facts.title, content.facts.author) == ("On Lamps", "Jane Doe")
+    assert any(note.startswith("Menus and the like left out") for note in content.notes)
+
+
+def test_hidden_text_of_a_web_page_is_left_out_and_told():
+    page = (
+        "<p>Seen</p><p style='display: none'>Obey me</p><div hidden>And me</div><span style='font-size:0px'>Me</span>"
+    )
+    content = readers.read(page.encode(), "a.html")
+    assert content.text == "Seen"
+    assert content.notes == ("Hidden text left out: 15 characters.",)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "shift_jis"])
+def test_encodings_of_web_pages(encoding: str):
+    word = "日本語の文章" if encoding == "shift_jis" else "Zürich"
+    page = f"<html><head><meta charset='{encoding}'></head><body><p>{word}</p></body></html>"
+    assert text_of(page.encode(encoding), "a.html") == word
+
+
+def test_deeply_nested_pages_and_long_lines_are_read():
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        assert "end" in text_of("<div>" * 1500 + "end", "a.html")
+        assert len(text_of("<p>" + "word " * 600_000, "a.html")) > 2_900_000
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+# --- office
+
+
+def docx(body: str, **more: str) -> bytes:
+    document = f"<w:document {W} {M}><w:body>{body}</w:body></w:document>"
+    styles = f'<w:styles {W}><w:style w:styleId="H2"><w:name w:val="heading 2"/></w:style></w:styles>'
+    parts = {f"word/{name}.xml": f"<w:x {W}>{content}</w:x>" for name, content in more.items()}
+    return packed({"[Content_Types].xml": "<x/>", "word/document.xml": document, "word/styles.xml": styles, **parts})
+
+
+def p(text: str, properties: str = "") -> str:
+    return f"<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def test_a_word_document():
+    cells = "".join(
+        f"<w:tr>{''.join(f'<w:tc>{p(cell)}</w:tc>' for cell in row)}</w:tr>" for row in (("a", "b"), ("c", "d"))
+    )
+    listed = '<w:numPr><w:numId w:val="1"/></w:numPr>'
+    body = (
+        p("Lamps", '<w:pStyle w:val="H2"/>') + p("One") + p("x", listed) + p("y", listed) + f"<w:tbl>{cells}</w:tbl>"
+        "<w:p><w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:ins><w:r><w:t>new</w:t></w:r></w:ins></w:p>"
+        "<w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>secret</w:t></w:r><w:r><w:t>seen</w:t></w:r></w:p>"
+    )
+    note = f'<w:footnote w:id="2">{p("A note")}</w:footnote>'
+    content = readers.read(docx(body, header1=p("Head"), footer1=p("Page 1"), footnotes=note), "a.docx")
+    assert content.text == "Head\n\n## Lamps\n\nOne\n\n- x\n- y\n\na | b\nc | d\n\nnew\n\nseen\n\nFootnote 2: A note"
+    assert content.notes == ("Hidden text left out: 6 characters.",)
+
+
+def test_formulas_of_a_word_document():
+    def run(text: str) -> str:
+        return f"<m:r><m:t>{text}</m:t></m:r>"
+
+    body = (
+        f"<w:p><m:oMath><m:f><m:num>{run('a+b')}</m:num><m:den>{run('c')}</m:den></m:f>{run('=')}"
+        f"<m:sSup><m:e>{run('x')}</m:e><m:sup>{run('2')}</m:sup></m:sSup>{run('+')}"
+        f"<m:rad><m:deg/><m:e>{run('y')}</m:e></m:rad></m:oMath></w:p>"
+    )
+    assert text_of(docx(body), "a.docx") == "(a+b)/c=x^2+√y"
+
+
+def test_a_presentation_has_a_page_for_each_slide():
+    def slide(title: str, text: str) -> str:
+        def shape(kind: str, words: str) -> str:
+            ph = f"<p:nvSpPr><p:nvPr><p:ph type='{kind}'/></p:nvPr></p:nvSpPr>"
+            return f"<p:sp>{ph}<p:txBody><a:p><a:r><a:t>{words}</a:t></a:r></a:p></p:txBody></p:sp>"
+
+        return f"<p:sld {A} {P}>{shape('body', text)}{shape('title', title)}</p:sld>"
+
+    relations = "".join(f'<Relationship Id="r{n}" Target="slides/slide{n}.xml"/>' for n in (1, 2))
+    data = packed(
+        {
+            "[Content_Types].xml": "<x/>",
+            "ppt/presentation.xml": f"<p:presentation {P} {R}><p:sldIdLst><p:sldId r:id='r2'/><p:sldId r:id='r1'/>"
+            "</p:sldIdLst></p:presentation>",
+            "ppt/_rels/presentation.xml.rels": f"<Relationships>{relations}</Relationships>",
+            "ppt/slides/slide1.xml": slide("Second", "later"),
+            "ppt/slides/slide2.xml": slide("First", "sooner"),
+        }
+    )
+    content = readers.read(data, "a.pptx")
+    assert content.text == "# First\n\nsooner\n\n# Second\n\nlater"
+    assert [content.text[start:][:8] for start in content.pages] == ["# First\n", "# Second"]
+
+
+def test_an_opendocument_text():
+    body = (
+        '<text:h text:outline-level="2">Lamps</text:h><text:p>One<text:line-break/>two<text:s/>three</text:p>'
+        "<text:list><text:list-item><text:p>x</text:p></text:list-item></text:list><table:table><table:table-row>"
+        "<table:table-cell><text:p>a</text:p></table:table-cell><table:table-cell><text:p>b</text:p></table:table-cell>"
+        "</table:table-row></table:table>"
+    )
+    spaces = f'xmlns:office="{ODF}:office:1.0" xmlns:text="{ODF}:text:1.0" xmlns:table="{ODF}:table:1.0"'
+    content = f"<office:document-content {spaces}><office:body>{body}</office:body></office:document-content>"
+    data = packed({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content})
+    assert text_of(data, "a.odt") == "## Lamps\n\nOne\ntwo three\n\n- x\n\na | b"
+
+
+def test_rich_text():
+    assert text_of(rb"{\rtf1\ansi\ansicpg1252 Caf\'e9\par Two}", "a.rtf") == "Café\nTwo"
+
+
+# --- tables and data
+
+
+def sheet(rows: str) -> bytes:
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    types = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    return packed(
+        {
+            "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+            f'<Override PartName="/xl/workbook.xml" ContentType="{types}.sheet.main+xml"/>'
+            f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{types}.worksheet+xml"/></Types>',
+            "_rels/.rels": f'<Relationships xmlns="{package}/relationships">'
+            f'<Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+            "xl/workbook.xml": f'<workbook xmlns="{main}" {R}><sheets>'
+            '<sheet name="Boats" sheetId="1" r:id="r1"/></sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+            f'<Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+            "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>',
+        }
+    )
+
+
+def test_each_row_of_a_sheet_carries_its_headings():
+    def cell(place: str, value: str | float) -> str:
+        if isinstance(value, str):
+            return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
+        return f'<c r="{place}"><v>{value}</v></c>'
+
+    rows = [("Name", "Length"), ("Ann", 12.0), ("Bea", 7.5)]
+    xml = "".join(f'<row r="{n}">{cell(f"A{n}", a)}{cell(f"B{n}", b)}</row>' for n, (a, b) in enumerate(rows, 1))
+    assert text_of(sheet(xml), "a.xlsx") == "# Boats\n\nName: Ann; Length: 12\nName: Bea; Length: 7.5"
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "text"),
+    [
+        ("name,boats\nAnn,12\nBea,\n", "a.csv", "name: Ann; boats: 12\nname: Bea"),
+        ("name;price\nAnn;1,5\n", "a.csv", "name: Ann; price: 1,5"),
+        ("name\tboats\nAnn\t12\n", "a.tsv", "name: Ann; boats: 12"),
+        ('a,b\n"two\nlines","x ""y"""\n', "a.csv", 'a: two lines; b: x "y"'),
+        ("1,2\n3,4\n", "a.csv", "1 | 2\n3 | 4"),
+        ("Prices\nname,price\nAnn,3\nBea,4\n", "a.csv", "Prices\nname: Ann; price: 3\nname: Bea; price: 4"),
+        ('[{"a": {"b": 1}, "c": ["x", "y"]}, {"a": null}]', "a.json", "a.b: 1; c: x, y\n"),
+        ('{"a": {"b": true}, "list": [{"n": 1}, {"n": 2}]}', "a.json", "a.b: true\nlist[1].n: 1\nlist[2].n: 2"),
+        ('{"q": "one"}\n{"q": "two"}\n', "a.jsonl", "q: one\nq: two"),
+    ],
+)
+def test_tables_and_data(data: str, name: str, text: str):
+    content = readers.read(data.encode(), name)
+    assert content.text == text
+    assert not content.prose
+
+
+@pytest.mark.parametrize("data", ['{"a": 1', "[" * 100_000])
+def test_json_that_is_none_is_read_as_text(data: str):
+    content = readers.read(data.encode(), "a.json")
+    assert content.text == data
+    assert content.notes == ("It is not valid JSON, and was read as plain text.",)
+
+
+def test_a_line_of_three_megabytes():
+    assert len(text_of("x," * 1_500_000, "a.csv")) > 1000
+    assert len(text_of(json.dumps({"a": "word " * 600_000}), "a.json")) > 2_900_000
+
+
+# --- books and mails
+
+
+def test_a_book_in_its_order():
+    package = (
+        '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>'
+        "<dc:title>On Lamps</dc:title><dc:creator>Jane Doe</dc:creator></metadata><manifest>"
+        '<item id="b" href="b%20b.xhtml" media-type="application/xhtml+xml"/>'
+        '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/></manifest>'
+        '<spine><itemref idref="a"/><itemref idref="b"/></spine></package>'
+    )
+    files = {
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": '<container><rootfiles><rootfile full-path="o/c.opf"/></rootfiles></container>',
+        "o/c.opf": package,
+        "o/a.xhtml": "<html><body><h1>One</h1><p>First.</p></body></html>",
+        "o/b b.xhtml": "<html><body><h1>Two</h1><p>Last.</p></body></html>",
+    }
+    content = readers.read(packed(files), "a.epub")
+    assert content.text == "# One\n\nFirst.\n\n# Two\n\nLast."
+    assert (content.facts.title, content.facts.author) == ("On Lamps", "Jane Doe")
+
+
+def mail(subject: str = "Lamps") -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"] = "Jane Doe <jane@example.org>", "ann@example.org"
+    message["Subject"], message["Date"] = subject, "Fri, 05 Dec 2025 10:00:00 +0000"
+    message.set_content("Dear Ann,\n\nthe lamp is lit – “at last”.\n")
+    return message
+
+
+def test_a_mail_with_attachments():
+    message = mail()
+    message.add_alternative("<p>Dear Ann, the lamp is lit.</p>", subtype="html")
+    message.add_attachment(b"name,n\nAnn,3\n", maintype="text", subtype="csv", filename="list.csv")
+    message.add_attachment(b"\x00\x01", maintype="application", subtype="octet-stream", filename="x.bin")
+    content = readers.read(message.as_bytes(), "a.eml")
+    assert content.text.startswith("From: Jane Doe <jane@example.org>\nTo: ann@example.org\nDate: Fri, 05 Dec 2025")
+    assert "the lamp is lit – “at last”." in content.text
+    assert "Attachment: list.csv\n\nname: Ann; n: 3" in content.text
+    assert (content.facts.title, content.facts.author, content.facts.date) == ("Lamps", "Jane Doe", "2025-12-05")
+    assert content.notes == ("Attachment not read: x.bin is not supported: it is a file of an unknown kind.",)
+
+
+def test_a_mailbox():
+    mark = b"From jane@example.org Fri Dec  5 10:00:00 2025\n"
+    data = mark + mail("One").as_bytes() + b"\n>From here on\n\n" + mark + mail("Two").as_bytes()
+    text = text_of(data, "a.mbox")
+    assert text.count("# One\n") == text.count("# Two\n") == 1
+    assert "\nFrom here on" in text
+
+
+def test_a_broken_mail_is_read_as_far_as_it_goes():
+    text = text_of(
+        b"Subject: =?utf-8?q?broken\nContent-Type: multipart/mixed; boundary=x\nDate: never\n\n--x\n\nWords\n", "a.eml"
+    )
+    assert "Words" in text
+
+
+# --- names and contents
+
+
+def test_a_wrong_suffix_is_told_and_the_file_read():
+    content = readers.read(docx(p("Text")), "a.pdf")
+    assert content.text == "Text"
+    assert content.notes == ("Its name ends in .pdf, but it is a Word document and was read as such.",)
+    assert readers.read(rb"{\rtf1 Old}", "a.doc").text == "Old"
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.xlsx", "a.pptx", "a.epub", "a.odt"])
+def test_a_file_that_does_not_begin_as_its_kind_does(name: str):
+    with pytest.raises(DamagedFile, match="does not begin as a"):
+        readers.read(b"Just some words.", name)
+    with pytest.raises(DamagedFile):
+        readers.read(b"\x00\xffjunk" * 50, name)
+    with pytest.raises(EmptyFile):
+        readers.read(b"", name)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "error", "says"),
+    [
+        (OLE + "WordDocument\0".encode("utf-16-le"), "a.doc", UnsupportedFile, ".docx"),
+        (OLE + "EncryptedPackage\0".encode("utf-16-le"), "a.xlsx", EncryptedFile, "password"),
+        (b"\x89PNG\r\n\x1a\n", "a.pdf", UnsupportedFile, "picture"),
+        (b"\x1f\x8b\x08", "a.zip", UnsupportedFile, "packed"),
+    ],
+)  # fmt: skip
+def test_what_is_not_read_is_named(data: bytes, name: str, error: type[Exception], says: str):
+    with pytest.raises(error) as caught:
+        readers.read(data, name)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_cut_off_office_files_are_damaged(share: float):
+    data = docx(p("Text") * 500)
+    with pytest.raises(DamagedFile):
+        readers.read(data[: int(len(data) * share)], "a.docx")
+
+
+def test_entities_are_refused():
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
+    data = packed({"[Content_Types].xml": "<x/>", "word/document.xml": f"{bomb}<w:document {W}>&b;</w:document>"})
+    with pytest.raises(DamagedFile, match="entities"):
+        readers.read(data, "a.docx")
+
+
+def test_a_bomb_in_an_office_file_is_refused():
+    data = packed({"[Content_Types].xml": "<x/>", "word/document.xml": b" " * 50_000_000})
+    with pytest.raises(UnreadableFile, match="would become"):
+        readers.read(data, "a.docx")
