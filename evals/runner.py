@@ -7,6 +7,7 @@ change an answer; the same command finds it there and asks only what is left.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import shutil
@@ -53,6 +54,8 @@ def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> 
     """
     counting = _Counting(sum(len(job.cases) for job in jobs), _asked_before(logs), progress)
     tasks = [_task(job, counting) for job in jobs]
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
     try:
         _, found = eval_set(
             tasks,
@@ -72,6 +75,9 @@ def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> 
         )
     except KeyboardInterrupt:
         found = [read_eval_log(info) for info in list_eval_logs(str(logs))]
+    finally:  # inspect_ai makes all logging of the process its own
+        root.setLevel(level)
+        root.handlers[:] = handlers
     by_suite = {log.eval.task: log for log in found}
     results = [result for job in jobs if job.suite in by_suite for result in _results(job, by_suite[job.suite])]
     done = len(results) == counting.total

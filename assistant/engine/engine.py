@@ -144,8 +144,8 @@ class Engine:
         if params.grammar:
             self._check_grammar(params.grammar)
         if params.weigh:
-            params = replace(params, max_tokens=1, guesses=0)
             self._check_words(params.weigh)
+            params = replace(params, max_tokens=1, guesses=0)
         prompt = self.tokenize(turns)
         room = self.context_tokens - len(prompt.tokens)
         if room < _MIN_ANSWER:
