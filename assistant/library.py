@@ -116,10 +116,16 @@ class Library:
         rows = self._database.read("SELECT generation FROM collections WHERE id = ?", self._id(collection))
         return int(rows[0][0])
 
-    def match(self, collection: str, question: str, n: int) -> dict[str, float]:
-        """The `n` chunks that share the rarest words with a question: chunk id to BM25 score, best first."""
+    def match(
+        self, collection: str, question: str, n: int, documents: Sequence[str] | None = None
+    ) -> dict[str, float]:
+        """The `n` chunks that share the rarest words with a question: chunk id to BM25 score, best first.
+
+        `documents` are the ids of those to look in, None: all.
+        """
         owner = self._id(collection)
-        found = self._words(owner).match(question, n, self.count(collection))
+        within = None if documents is None else self._numbers(owner, documents)
+        found = self._words(owner).match(question, n, self.count(collection), within)
         rows = self._database.read(
             "SELECT id, chunk_id FROM chunks WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(found))
         )
@@ -313,6 +319,12 @@ class Library:
             [(collection,)] = self._database.run("SELECT name FROM collections WHERE id = ?", owner)
             raise _unknown(document_id, collection)
         return int(rows[0][0])
+
+    def _numbers(self, owner: int, documents: Sequence[str]) -> list[int]:
+        """The numbers of these documents' chunks."""
+        named = "document_id IN (SELECT value FROM json_each(?))"
+        sql = f"SELECT id FROM chunks WHERE document IN (SELECT id FROM documents WHERE collection = ? AND {named})"
+        return [row for (row,) in self._database.read(sql, owner, json.dumps(list(documents)))]
 
     # --- names
 
