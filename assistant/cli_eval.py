@@ -31,7 +31,9 @@ class _RunByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-commands = typer.Typer(cls=_RunByDefault, help="Measure answers: `assistant eval [SUITE]`, retrieval, compare, draft, suites.")
+commands = typer.Typer(
+    cls=_RunByDefault, help="Measure answers: `assistant eval [SUITE]`, retrieval, compare, draft, suites."
+)
 
 Report = Annotated[Path, typer.Argument(help="The folder of a report, or its run.json.")]
 

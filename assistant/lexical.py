@@ -58,9 +58,7 @@ class Words:
             [(row, _spaced(text)) for row, text in rows],
         )
 
-    def match(
-        self, question: str, n: int, size: int, within: Sequence[int] | None = None
-    ) -> dict[int, float]:
+    def match(self, question: str, n: int, size: int, within: Sequence[int] | None = None) -> dict[int, float]:
         """The `n` rows of `size` that share the rarest words with a question: row to BM25 score, best first.
 
         `within` are the rows to look at, None: all.

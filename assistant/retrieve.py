@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from assistant import hints, late
 from assistant.embedder import Embedder, Vectors
 from assistant.errors import EmptyCollection, StorageError
@@ -23,12 +25,13 @@ POOL = 100  # candidates that each side gives, at least
 PER_HIT = 4  # and for each hit asked for: some do not count any more, and equal texts appear once
 ATTEMPTS = 3  # how often a search is repeated when the collection changes meanwhile
 RERANKED = 30  # of the fused candidates, compared token by token
-TOKENS = 0.7  # what that comparison counts; the rest is the fused score
+TOKENS = 0.6  # what that comparison counts; the rest is the fused score
 HINTED = 0.1  # what it counts that a document is of the date, or by the publisher, that the question names
 BEFORE = 0.4  # what the question before counts where this one alone finds nothing like it
 # Between these cosines of the question and its nearest chunk the question before counts less and less. Measured with
 # all-MiniLM-L6-v2; another model may need others.
 LOST, SURE = 0.3, 0.6
+_LEAST = 1e-9  # instead of a division by nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +97,26 @@ class Retriever:
     def _hits(self, place: _Place, asked: Sequence[_Asked], k: int) -> list[Hit]:
         pool = max(POOL, PER_HIT * k)
         while True:
-            scores, exhausted = self._scores(place, asked, pool)
+            scores, weights, exhausted = self._scores(place, asked, pool)
             chunks = self._library.chunks(place.collection, scores)
             wanted = hints.read(asked[0].text, {chunk.publisher for chunk in chunks.values() if chunk.publisher})
             hinted = {name: scores[name] + HINTED * wanted.meets(chunk) for name, chunk in chunks.items()}
             hits = _distinct(chunks, hinted)
             if len(hits) >= k or exhausted:
-                return _varied(self._reranked(place.collection, asked[0], hits))[:k]
+                return _varied(self._reranked(place.collection, asked, weights, hits))[:k]
             pool *= 4
 
-    def _scores(self, place: _Place, asked: Sequence[_Asked], pool: int) -> tuple[dict[str, float], bool]:
-        """Chunk id to score, and whether a greater pool would bring nothing new."""
+    def _scores(self, place: _Place, asked: Sequence[_Asked], pool: int) -> tuple[dict[str, float], list[float], bool]:
+        """Chunk id to score, what each question counts, and whether a greater pool would bring nothing new."""
         near, shared = self._sides(place, asked[0], pool)
         scores = fuse(near, shared, pool)
         doubt = min(1.0, max(0.0, (SURE - max(near.values())) / (SURE - LOST)))
-        if doubt:
-            for earlier in asked[1:]:
+        weights = [1.0, *(BEFORE * doubt for _ in asked[1:])]
+        for earlier, weight in zip(asked[1:], weights[1:], strict=True):
+            if weight:
                 for name, score in fuse(*self._sides(place, earlier, pool), pool).items():
-                    scores[name] = scores.get(name, 0.0) + doubt * BEFORE * score
-        return scores, len(near) < pool and len(shared) < pool
+                    scores[name] = scores.get(name, 0.0) + weight * score
+        return scores, weights, len(near) < pool and len(shared) < pool
 
     def _sides(self, place: _Place, asked: _Asked, pool: int) -> tuple[dict[str, float], dict[str, float]]:
         """The chunks nearest by meaning, and those that share words."""
@@ -124,16 +128,22 @@ class Retriever:
             )
         return near, self._library.match(place.collection, asked.text, pool, place.documents)
 
-    def _reranked(self, collection: str, asked: _Asked, hits: list[Hit]) -> list[Hit]:
+    def _reranked(
+        self, collection: str, asked: Sequence[_Asked], weights: Sequence[float], hits: list[Hit]
+    ) -> list[Hit]:
         """The first hits in the order of both scores; the others after them."""
         first = hits[:RERANKED] if self._rerank else []
         codes = self._codes(collection, [hit.chunk for hit in first])
-        alike = late.likeness(asked.tokens, codes) if first else []
+        alike = np.zeros(len(first))
+        for one, weight in zip(asked, weights, strict=True):
+            if weight and first:
+                likeness = np.maximum(0.0, late.likeness(one.tokens, codes))
+                alike += weight * likeness / max(likeness.max(), _LEAST)
         best, most = max((hit.score for hit in hits), default=0.0), max(alike, default=0.0)
         if best <= 0 or most <= 0:
             return hits
         compared = [
-            replace(hit, score=(1 - TOKENS) * hit.score / best + TOKENS * max(0.0, like) / most)
+            replace(hit, score=float((1 - TOKENS) * hit.score / best + TOKENS * like / most))
             for hit, like in zip(first, alike, strict=True)
         ]
         rest = [replace(hit, score=(1 - TOKENS) * hit.score / best) for hit in hits[RERANKED:]]

@@ -2,8 +2,8 @@
 model runs.
 
 Each set is taken in as documents of the evaluation's home, where it stays, so that a second run only asks. Ranked are
-documents, each at the place of its best chunk; for whole articles the chunks themselves, of which one is right when it
-shows the answer's place. Beside the product's ways stands plain BM25 (Robertson and Zaragoza 2009) over the same texts.
+documents, each at the place of its best chunk; for whole articles the chunks themselves, of which one is right when
+it shows the answer's place. Beside the product's ways stands plain BM25 (Robertson and Zaragoza 2009) over the same.
 """
 
 from __future__ import annotations
@@ -173,11 +173,10 @@ class _Measured:
             times.append((time.perf_counter() - started) * 1000)
             run[case.id] = self._names(case, found)
         scores = ranked(run, {case.id: dict.fromkeys(self._gold[case.id], 1) for case in self._cases})
-        values = {
-            metric: [score.value for one in scores.values() if (score := one[metric]).value is not None]
+        figures = {
+            metric: mean_interval([score.value for one in scores.values() if (score := one[metric]).value is not None])
             for metric in METRICS
         }
-        figures = {metric: mean_interval([value for value in values[metric] if value is not None]) for metric in METRICS}
         quantiles = {name: round(float(np.quantile(times, q)), 1) for name, q in QUANTILES.items()}
         return Row(self._set.name, way, len(self._cases), figures, quantiles)
 

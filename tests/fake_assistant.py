@@ -72,13 +72,16 @@ DIMENSIONS = 8
 LARGEST_FILE = 100_000  # bytes the fake ingest takes
 
 
+EVERYWHERE = Where()
+
+
 @dataclass(frozen=True)
 class Call:
     question: str
     history: tuple[Message, ...]
     collection: str | None
     sampling: Sampling | None
-    where: Where | None = None
+    where: Where = EVERYWHERE
 
 
 class FakeAssistant:
@@ -124,7 +127,7 @@ class FakeAssistant:
         sampling: Sampling | None = None,
         where: Where | None = None,
     ) -> Iterator[Event]:
-        self.calls.append(Call(question, tuple(history), collection, sampling, where))
+        self.calls.append(Call(question, tuple(history), collection, sampling, where or Where()))
         if not question.strip():
             raise EmptyQuestion("The question is empty.", "Type a question.")
         hits = self.search(question, collection=collection)

@@ -15,6 +15,7 @@ from assistant.errors import EmbedderMismatch, EmptyCollection, StorageError, Un
 from assistant.ingest import Ingest
 from assistant.records import Hit
 from assistant.retrieve import Retriever, fuse
+from assistant.where import Where
 
 TEXTS = {
     "ferry.txt": "The ferry to Skarv leaves at nine in the morning.",
@@ -59,7 +60,7 @@ def test_k_more_than_there_are(retriever: Retriever):
 
 
 def test_a_follow_up_is_looked_for_with_the_question_before_it(retriever: Retriever):
-    """"And then?" is unlike anything there is; a question that says what it is about stands for itself."""
+    """What is unlike anything there is takes up the question before; what says what it is about stands for itself."""
     assert files(retriever.search("default", "And then?", 1, before="When was the lighthouse built?")) == ["light.txt"]
     clear = "When does the ferry to Skarv leave in the morning?"
     alone = retriever.search("default", clear, 4)
@@ -178,6 +179,67 @@ def test_another_embedder_is_refused(ingest: Ingest):
     other = Retriever(FakeEmbedder("other", "0" * 64), ingest.index, ingest.library)
     with pytest.raises(EmbedderMismatch, match="fake"):
         other.search("default", "x", 1)
+
+
+def test_only_documents_that_are_meant_are_looked_in(ingest: Ingest, retriever: Retriever):
+    for year in (2023, 2024):
+        text = f"---\ndate: {year}-05-01\npublisher: The Skarv Post\n---\nThe ferry to Skarv was late in {year}.\n"
+        ingest.add_bytes(f"news{year}.md", text.encode(), "default")
+    asked = "Was the ferry to Skarv late?"
+    assert files(retriever.search("default", asked, 9, where=Where(date="2024"))) == ["news2024.md"]
+    found = retriever.search("default", asked, 9, where=Where(publisher="the skarv post"))
+    assert sorted(files(found)) == ["news2023.md", "news2024.md"]
+    with pytest.raises(EmptyCollection, match="no documents with publisher=Nobody"):
+        retriever.search("default", asked, 9, where=Where(publisher="Nobody"))
+
+
+def test_a_question_that_names_a_date_or_publisher_prefers_it(ingest: Ingest, retriever: Retriever):
+    for publisher in ("Skarv Post", "Quay Gazette"):
+        for year in (2023, 2024):
+            front = f"---\ndate: {year}-05-01\npublisher: {publisher}\n---\n"
+            text = f"{front}The mayor opened the school: no. {year}{publisher}.\n"
+            ingest.add_bytes(f"{publisher}{year}.md", text.encode(), "default")
+    asked = "What did the mayor open in {}, according to the {}?"
+    for publisher in ("Skarv Post", "Quay Gazette"):
+        for year in (2023, 2024):
+            hits = retriever.search("default", asked.format(year, publisher), 1)
+            assert files(hits) == [f"{publisher}{year}.md"]
+
+
+def test_near_repeats_do_not_crowd_out_others(ingest: Ingest, retriever: Retriever):
+    report = "The council of Skarv decided on Monday that the new harbour is to be built by the end of the year"
+    for number in range(8):
+        ingest.add_bytes(f"report{number}.txt", f"{report}, version {number}.".encode(), "default")
+    ingest.add_bytes("cost.txt", b"The new harbour costs the council nine million.", "default")
+    found = retriever.search("default", "When is the new harbour of Skarv to be built, says the council?", 12)
+    names = files(found)
+    assert names[0].startswith("report")
+    assert sum(name.startswith("report") for name in names[:-7]) == 1
+    assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
+
+
+def test_chunks_without_kept_codes_are_compared_all_the_same(ingest: Ingest, retriever: Retriever):
+    before = retriever.search("default", "the ferry to the quay", 4)
+    ids = [hit.chunk.id for hit in before]
+    assert len(ingest.index.codes("default", ids, ingest.embedder)) == 4
+    ingest.index._codes().clear()
+    assert retriever.search("default", "the ferry to the quay", 4) == before
+
+
+def test_without_reranking_the_fused_order_stays(ingest: Ingest):
+    plain = Retriever(ingest.embedder, ingest.index, ingest.library, rerank=False)
+    hits = plain.search("default", "When was the lighthouse built?", 4)
+    assert files(hits)[0] == "light.txt"
+    assert hits[0].score == pytest.approx(1.0)
+
+
+def test_the_part_of_a_text_is_found_by_the_title_of_the_whole(ingest: Ingest, retriever: Retriever):
+    body = "\n\n".join(f"Paragraph {n}: {'It was rebuilt and painted again. ' * 25}" for n in range(3))
+    ingest.add_bytes("long.md", f"# Chronicle of the windmill\n\n{body}\n".encode(), "default")
+    assert len(ingest.library.match("default", "windmill", 9)) == 3  # all its chunks
+    ingest.add_bytes("long.md", b"# Chronicle of the dairy\n\nIt was rebuilt.\n", "default")
+    assert not ingest.library.match("default", "windmill", 9)
+    assert len(ingest.library.match("default", "dairy", 9)) == 1
 
 
 def test_fusion():
