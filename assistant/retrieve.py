@@ -141,7 +141,7 @@ class Retriever:
                 alike += weight * likeness / max(likeness.max(), _LEAST)
         best, most = max((hit.score for hit in hits), default=0.0), max(alike, default=0.0)
         if best <= 0 or most <= 0:
-            return hits
+            return [replace(hit, score=hit.score / max(1.0, best)) for hit in hits]
         compared = [
             replace(hit, score=float((1 - TOKENS) * hit.score / best + TOKENS * like / most))
             for hit, like in zip(first, alike, strict=True)
