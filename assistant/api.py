@@ -49,6 +49,7 @@ from assistant.openai_wire import (
 )
 from assistant.reader import Reader
 from assistant.records import CollectionInfo, Document, DocumentInfo, Finished
+from assistant.where import KEYS, made
 from assistant.wire import error_json, hit_json
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class SearchRequest(BaseModel):
     query: Text = Field(max_length=10_000)
     k: int | None = Field(None, ge=1, le=50, description="How many hits; default: the setting retrieve.k")
     collection: Text | None = None
+    metadata: dict[str, Text] = Field({}, description=f"Which documents to look in: {', '.join(KEYS)}")
 
 
 class Upload(BaseModel):
@@ -138,6 +140,7 @@ def _add_chat(app: FastAPI, assistant: Assistant, metrics: Metrics) -> None:
             collection=task.collection,
             cancel=cancel,
             sampling=task.sampling,
+            where=task.where,
         )
         events = iterate(ask, executor=executor, cancel=cancel, receive=request.receive, silence_s=sse.KEEP_ALIVE_S)
         if not body.stream:
@@ -177,7 +180,7 @@ def _add_search(app: FastAPI, assistant: Assistant) -> None:
     @app.post("/v1/search", tags=["documents"])
     def search(body: SearchRequest) -> dict[str, Any]:
         """The passages nearest to a query, best first, without an answer."""
-        hits = assistant.search(body.query, k=body.k, collection=body.collection)
+        hits = assistant.search(body.query, k=body.k, collection=body.collection, where=made(body.metadata))
         return {"hits": [hit_json(hit) for hit in hits]}
 
     @app.get("/v1/collections", tags=["documents"])

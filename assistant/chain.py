@@ -21,7 +21,7 @@ from assistant.errors import EngineFailed
 from assistant.ingest import Ingest
 from assistant.opening import Loading
 from assistant.prompt import Prompt, Prompts
-from assistant.question import checked, in_context, unicode
+from assistant.question import before, checked, unicode
 from assistant.records import (
     Answer,
     Event,
@@ -37,6 +37,7 @@ from assistant.records import (
 from assistant.retrieve import Retriever
 from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_message, to_messages, to_turns, with_grammar
 from assistant.settings import Settings
+from assistant.where import Where
 
 Context = Runnable[dict[str, Any], dict[str, Any]]  # {"question", "history", "collection"} gain "documents", "prompt"
 
@@ -77,7 +78,7 @@ class Assistant:
         with ExitStack() as opened:  # closes what is open already when another part fails
             loading = opened.enter_context(closing(loading or Loading.start(settings)))
             ingest = opened.enter_context(closing(Ingest.open(settings)))
-            assistant = cls(settings, ingest, retriever(ingest), loading.engine.result(), loading.name)
+            assistant = cls(settings, ingest, retriever(ingest, settings), loading.engine.result(), loading.name)
             opened.pop_all()
         return assistant
 
@@ -89,6 +90,7 @@ class Assistant:
         collection: str | None = None,
         cancel: threading.Event | None = None,
         sampling: Sampling | None = None,
+        where: Where | None = None,
     ) -> Iterator[Event]:
         """Events of one answer: Retrieved, then Token and SentenceChecked as they come, then Finished.
 
@@ -99,7 +101,7 @@ class Assistant:
         started = time.monotonic()
         sampling = with_grammar(sampling or Sampling())
         self._engine.check_busy()
-        prompt: Prompt = self._context.invoke(self._asked(question, history, collection))["prompt"]
+        prompt: Prompt = self._context.invoke(self._asked(question, history, collection, where))["prompt"]
         retrieve_s = time.monotonic() - started
         yield Retrieved(prompt.hits, prompt.dropped_turns)
         draft = (VerbatimDraft if sampling.grammar else Draft)(Citer(question, prompt.hits))
@@ -119,17 +121,22 @@ class Assistant:
         collection: str | None = None,
         cancel: threading.Event | None = None,
         sampling: Sampling | None = None,
+        where: Where | None = None,
     ) -> Answer:
         """The whole answer. Raises what `stream` raises."""
-        events = self.stream(question, history=history, collection=collection, cancel=cancel, sampling=sampling)
+        events = self.stream(
+            question, history=history, collection=collection, cancel=cancel, sampling=sampling, where=where
+        )
         for event in events:
             if isinstance(event, Finished):
                 return event.answer
         raise EngineFailed("The answer ended without its last event.", "Ask again.")
 
-    def search(self, query: str, *, k: int | None = None, collection: str | None = None) -> list[Hit]:
+    def search(
+        self, query: str, *, k: int | None = None, collection: str | None = None, where: Where | None = None
+    ) -> list[Hit]:
         """The best `k` chunks for a query, best first. Raises EmptyQuestion, UnknownCollection, EmptyCollection."""
-        return search(self._retriever, self.settings, query, k=k, collection=collection)
+        return search(self._retriever, self.settings, query, k=k, collection=collection, where=where)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings, [n, dimensions], of length 1."""
@@ -162,12 +169,12 @@ class Assistant:
     def runnable(self, collection: str | None = None) -> Runnable[dict[str, Any], AIMessage]:
         """The whole chain for use inside another: {"question", "history", "collection"} to the model's message.
 
-        `history` takes our messages or LangChain's; it and `collection` may be left out.
+        `history` takes our messages or LangChain's, `where` a `Where`; these and `collection` may be left out.
         """
 
         def fill(asked: dict[str, Any]) -> dict[str, Any]:
             history = [to_message(turn) for turn in asked.get("history", ())]
-            return self._asked(asked["question"], history, asked.get("collection") or collection)
+            return self._asked(asked["question"], history, asked.get("collection") or collection, asked.get("where"))
 
         pick: Runnable[dict[str, Any], list[BaseMessage]] = RunnableLambda(
             lambda context: to_messages(context["prompt"].messages)
@@ -193,17 +200,19 @@ class Assistant:
     ) -> None:
         self.close()
 
-    def _asked(self, question: str, history: Sequence[Message], collection: str | None) -> dict[str, Any]:
+    def _asked(
+        self, question: str, history: Sequence[Message], collection: str | None, where: Where | None
+    ) -> dict[str, Any]:
         return {
             "question": checked(question),
             "history": [Message(turn.role, unicode(turn.content, "history")) for turn in history],
             "collection": collection or self.settings.collection,
+            "where": where,
         }
 
     def _retrieve(self, asked: dict[str, Any]) -> list[Any]:
         chunks = ChunkRetriever(retriever=self._retriever, collection=asked["collection"], k=self.settings.retrieve.k)
-        question, context = asked["question"], in_context(asked["question"], asked["history"])
-        return chunks.invoke(question, context=[context] if context != question else [])
+        return chunks.invoke(asked["question"], before=before(asked["history"]), where=asked["where"])
 
     def _assemble(self, context: dict[str, Any]) -> Prompt:
         hits = [to_hit(document) for document in context["documents"]]
@@ -235,16 +244,22 @@ class Assistant:
         )
 
 
-def retriever(ingest: Ingest) -> Retriever:
+def retriever(ingest: Ingest, settings: Settings) -> Retriever:
     """A retriever over the same index that `ingest` writes."""
-    return Retriever(ingest.embedder, ingest.index, ingest.library)
+    return Retriever(ingest.embedder, ingest.index, ingest.library, settings.retrieve.rerank)
 
 
 def search(
-    source: Retriever, settings: Settings, query: str, *, k: int | None = None, collection: str | None = None
+    source: Retriever,
+    settings: Settings,
+    query: str,
+    *,
+    k: int | None = None,
+    collection: str | None = None,
+    where: Where | None = None,
 ) -> list[Hit]:
     """What `Assistant.search` does, for those who need no language model."""
-    return source.search(collection or settings.collection, [checked(query)], k or settings.retrieve.k)
+    return source.search(collection or settings.collection, checked(query), k or settings.retrieve.k, where=where)
 
 
 def _timings(engine: dict[str, Any], retrieve_s: float, total_s: float) -> Timings:

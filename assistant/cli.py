@@ -21,6 +21,8 @@ from assistant.errors import AssistantError, BadInput, EngineFailed, ModelDamage
 from assistant.question import checked
 from assistant.records import Finished, IngestReport, Message, Token
 from assistant.settings import Settings
+from assistant.where import KEYS, parsed
+from assistant.where import Where as Documents
 from assistant.wire import answer_json, document_json, hit_json
 
 if TYPE_CHECKING:
@@ -46,6 +48,10 @@ INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Collection = Annotated[
     str | None, typer.Option("--collection", "-c", help="Collection; the settings' own by default.")
+]
+
+Where = Annotated[
+    list[str] | None, typer.Option(metavar="KEY=VALUE", help=f"Only documents with this; keys: {', '.join(KEYS)}.")
 ]
 
 
@@ -166,6 +172,7 @@ def ask(
     question: str,
     collection: Collection = None,
     history: Annotated[Path | None, typer.Option(help="JSON list of {role, content}.")] = None,
+    where: Where = None,
     json: AsJson = False,
 ) -> None:
     """Answer one question, with its sources."""
@@ -173,12 +180,13 @@ def ask(
 
     checked(question)  # before a model is loaded for nothing
     turns = batch.read_history(history) if history else []
+    chosen = parsed(where or [])
     with _assistant() as assistant:
         if json:
-            answer = assistant.answer(question, history=turns, collection=collection)
+            answer = assistant.answer(question, history=turns, collection=collection, where=chosen)
             terminal.print_json(answer_json(answer))
         else:
-            _print_stream(assistant, question, turns, collection)
+            _print_stream(assistant, question, turns, collection, chosen)
 
 
 @app.command("batch")
@@ -209,14 +217,17 @@ def search(
     query: str,
     k: Annotated[int | None, typer.Option("-k", min=1, max=1000, help="How many; retrieve.k by default.")] = None,
     collection: Collection = None,
+    where: Where = None,
     json: AsJson = False,
 ) -> None:
     """The passages nearest to a query. No language model is loaded."""
     from assistant import chain
 
+    chosen = parsed(where or [])
     settings = settings_room.load()
     with _ingest(settings) as library:
-        hits = chain.search(chain.retriever(library), settings, query, k=k, collection=collection)
+        found = chain.retriever(library, settings)
+        hits = chain.search(found, settings, query, k=k, collection=collection, where=chosen)
     if json:
         terminal.print_json([hit_json(hit) for hit in hits])
     else:
@@ -321,8 +332,10 @@ def _assistant(settings: Settings | None = None) -> Iterator[Assistant]:
             yield assistant
 
 
-def _print_stream(assistant: Assistant, question: str, turns: list[Message], collection: str | None) -> None:
-    for event in assistant.stream(question, history=turns, collection=collection):
+def _print_stream(
+    assistant: Assistant, question: str, turns: list[Message], collection: str | None, chosen: Documents
+) -> None:
+    for event in assistant.stream(question, history=turns, collection=collection, where=chosen):
         if isinstance(event, Token):
             terminal.write(event.text)
         elif isinstance(event, Finished):

@@ -31,7 +31,9 @@ class _RunByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-commands = typer.Typer(cls=_RunByDefault, help="Measure answers: `assistant eval [SUITE]`, compare, draft, suites.")
+commands = typer.Typer(
+    cls=_RunByDefault, help="Measure answers: `assistant eval [SUITE]`, retrieval, compare, draft, suites."
+)
 
 Report = Annotated[Path, typer.Argument(help="The folder of a report, or its run.json.")]
 
@@ -75,6 +77,27 @@ def run(
         terminal.say(line)
     if short:
         raise typer.Exit(1)
+
+
+@commands.command("retrieval")
+def retrieval(
+    name: Annotated[list[str] | None, typer.Option("--set", help="Sets; without any, all that are here.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Questions of each set at most.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Where the public data lie; ../shared/evaldata by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The questions are drawn with it.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure the search alone, each of its parts and all together, on public data. No language model is loaded."""
+    room = _room("retrieval")
+    with terminal.progress() as progress:
+        folder = data or _room("suites").DATA
+        found = list(room.measure(name or list(room.SETS), folder, settings_room.load(), limit, seed, progress))
+    if json:
+        terminal.print_json(room.to_json(found))
+    else:
+        terminal.write("\n".join(room.lines(found)) + "\n")
 
 
 @commands.command("compare")

@@ -1,7 +1,7 @@
 """Owns the embedding model: texts to unit vectors, through onnxruntime.
 
 The model reads at most 256 tokens at once, so a longer text is cut into overlapping windows whose vectors are
-averaged: its tail counts too.
+averaged: its tail counts too. A text's token vectors are there as well, for comparing word by word.
 """
 
 from __future__ import annotations
@@ -46,22 +46,28 @@ class Embedder:
 
         Any text will do, the empty one included. A text has the same vector whatever it is embedded with.
         """
+        return self.read(texts)[0]
+
+    def read(self, texts: Sequence[str]) -> tuple[Vectors, list[Vectors]]:
+        """The same, and for each text the unit vectors of its tokens: float32 [tokens, dimensions]."""
         encodings = self._tokenizer.encode_batch(list(texts))
         windows = [window for encoding in encodings for window in (encoding, *encoding.overflowing)]
         owner = [index for index, encoding in enumerate(encodings) for _ in range(1 + len(encoding.overflowing))]
         sums = np.zeros((len(texts), self.dimensions), np.float32)
+        tokens: list[list[Vectors]] = [[] for _ in texts]
         # A lone window is most often a question: it runs here and not behind the document that fills the pool.
-        vectors = map(self._run, windows) if len(windows) == 1 else self._pool.map(self._run, windows)
-        for index, vector in zip(owner, vectors, strict=True):
+        found = map(self._run, windows) if len(windows) == 1 else self._pool.map(self._run, windows)
+        for index, (vector, states) in zip(owner, found, strict=True):
             sums[index] += vector
-        return _unit(sums)
+            tokens[index].append(states)
+        return _unit(sums), [np.concatenate(states) for states in tokens]
 
     def close(self) -> None:
         """Ends the worker threads; `embed` may not be called afterwards."""
         self._pool.shutdown()
 
-    def _run(self, window: Encoding) -> Vectors:
-        """The unit vector of one window: [dimensions].
+    def _run(self, window: Encoding) -> tuple[Vectors, Vectors]:
+        """The unit vector of one window, [dimensions], and those of its tokens without the special ones.
 
         One window a run, on one thread: the quantized model scales its activations over all it is given, so in a
         batch a text's vector would depend on its neighbours (cosine 0.96 to 0.99 with itself) and on the padding.
@@ -71,9 +77,10 @@ class Embedder:
         mask = np.array([window.attention_mask], np.int64)
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         states = self._session.run([self._output], {name: feed[name] for name in self._inputs})[0]
-        pooled = np.average(np.asarray(states, np.float32)[0], axis=0, weights=mask[0])
+        states = np.asarray(states, np.float32)[0]
+        pooled = np.average(states, axis=0, weights=mask[0])
         vector: Vectors = _unit(pooled[None, :])[0]
-        return vector
+        return vector, _unit(states[np.array(window.special_tokens_mask) == 0])
 
 
 def _unit(vectors: NDArray[np.floating]) -> Vectors:

@@ -1,4 +1,5 @@
 """Owns chromadb: the vectors of every chunk, by collection. Made from the library, and can be made again from it.
+The codes of the chunks' tokens (late.py) come and go with them.
 
 Chroma reads its vector files once, when a process first asks, changes them in place, and can take the process down
 when they are damaged. Hence the shared folder: changes are made under a lock, a process opens Chroma anew after
@@ -27,6 +28,7 @@ from chromadb.errors import ChromaError, NotFoundError
 from numpy.typing import NDArray
 
 from assistant.errors import BadInput, EmbedderMismatch, StorageError
+from assistant.late import Codes
 from assistant.records import Chunk
 from assistant.shared_folder import AGAIN, RESERVE, SharedFolder, explained
 
@@ -73,18 +75,30 @@ class Index:
         self._client: Any = None
         self._seen = ""
         self._handles: dict[str, Any] = {}
+        self._opened: Codes | None = None
 
     def close(self) -> None:
         with self._lock:
             self._handles.clear()
+            if self._opened is not None:
+                opened, self._opened = self._opened, None
+                opened.close()
             if self._client is not None:
                 client, self._client = self._client, None
                 client.close()
 
-    def add(self, collection: str, chunks: Sequence[Chunk], vectors: NDArray[np.float32], embedder: Identity) -> None:
+    def add(
+        self,
+        collection: str,
+        chunks: Sequence[Chunk],
+        vectors: NDArray[np.float32],
+        embedder: Identity,
+        codes: Sequence[bytes] = (),
+    ) -> None:
         """Puts chunks in, in the place of those with the same ids; makes the collection where there is none.
 
-        `vectors` is [len(chunks), dimensions]. Raises EmbedderMismatch.
+        `vectors` is [len(chunks), dimensions]; `codes` are of the chunks' tokens, where they are known. Raises
+        EmbedderMismatch.
         """
         self._folder.require_space()
         self.check(collection, embedder)
@@ -98,6 +112,8 @@ class Index:
                     documents=[chunk.text for chunk in part],
                     metadatas=[_metadata(chunk) for chunk in part],
                 )
+        if codes:
+            self._codes().put(collection, embedder.sha256, zip((chunk.id for chunk in chunks), codes, strict=True))
 
     def delete(self, collection: str, chunk_ids: Sequence[str]) -> None:
         """Takes chunks out; ids that are not there do not matter."""
@@ -107,18 +123,32 @@ class Index:
             handle = self._handle(collection)
             for first in range(0, len(chunk_ids) if handle else 0, BATCH):
                 handle.delete(ids=list(chunk_ids[first : first + BATCH]))
+        self._codes().drop(collection, chunk_ids)
 
-    def search(self, collection: str, vector: NDArray[np.float32], n: int, embedder: Identity) -> dict[str, float]:
+    def codes(self, collection: str, chunk_ids: Sequence[str], embedder: Identity) -> dict[str, bytes]:
+        """Chunk id to the code of its tokens by this model, for those that have one."""
+        return self._codes().get(collection, embedder.sha256, chunk_ids)
+
+    def search(
+        self,
+        collection: str,
+        vector: NDArray[np.float32],
+        n: int,
+        embedder: Identity,
+        documents: Sequence[str] | None = None,
+    ) -> dict[str, float]:
         """The `n` nearest chunks to a vector [dimensions]: chunk id to cosine similarity, best first.
 
-        Fewer where the collection has fewer, none where it is not there. Raises EmbedderMismatch.
+        `documents` are the ids of those to look in, None: all. Fewer where there are fewer, none where the collection
+        is not there. Raises EmbedderMismatch.
         """
+        within = None if documents is None else {"document_id": {"$in": list(documents)}}
         with self._reading():
             handle = self._handle(collection)
             if handle is None:
                 return {}
             _check_embedder(collection, handle.metadata, embedder)
-            found = handle.query(query_embeddings=vector[None, :], n_results=n, include=["distances"])
+            found = handle.query(query_embeddings=vector[None, :], n_results=n, where=within, include=["distances"])
         return {name: 1.0 - far for name, far in zip(found["ids"][0], found["distances"][0], strict=True)}
 
     def check(self, collection: str, embedder: Identity) -> None:
@@ -155,6 +185,13 @@ class Index:
         with self._lock, self._folder.alone():
             self.close()
             self._folder.clear()
+            self._codes().clear()
+
+    def _codes(self) -> Codes:
+        with self._lock:
+            if self._opened is None:
+                self._opened = Codes(self._folder.path.with_name("tokens.sqlite3"))
+            return self._opened
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

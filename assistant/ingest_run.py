@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from assistant import chunks as cutting
-from assistant import documents
+from assistant import documents, late
 from assistant.content import Member
 from assistant.errors import FileTooLarge, UnreadableFile, UnsupportedFile
 from assistant.library import Library, shown
@@ -243,8 +243,8 @@ class Run:
     def _embed(self, chunks: Sequence[Chunk]) -> None:
         self.check_stop()
         embedder = self._get_embedder()
-        vectors = embedder.embed([chunk.text for chunk in chunks])
-        self._index.add(self._collection, chunks, vectors, embedder)
+        vectors, tokens = embedder.read([chunk.text for chunk in chunks])
+        self._index.add(self._collection, chunks, vectors, embedder, [late.code(states) for states in tokens])
         self._embedded += len(chunks)
         if self._progress is not None:
             self._progress(Progress("Embedding", self._embedded, None, "chunks"))

@@ -6,9 +6,10 @@ a question asks for pairs of neighbours.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from assistant.database import Database
@@ -57,25 +58,29 @@ class Words:
             [(row, _spaced(text)) for row, text in rows],
         )
 
-    def match(self, question: str, n: int, size: int) -> dict[int, float]:
-        """The `n` rows of `size` that share the rarest words with a question: row to BM25 score, best first."""
+    def match(self, question: str, n: int, size: int, within: Sequence[int] | None = None) -> dict[int, float]:
+        """The `n` rows of `size` that share the rarest words with a question: row to BM25 score, best first.
+
+        `within` are the rows to look at, None: all.
+        """
         most = min(int(size * COMMON_SHARE), COMMON_ROWS)
         counts = {term: self._count(term, most + 1) for term in _terms(question)}
         telling = [term for term, count in counts.items() if 0 < count <= most]
         # Where every term is common, all of them together still tell something.
         sought = telling or [term for term, count in counts.items() if count]
         rarest = sorted(sought, key=counts.__getitem__)[:MOST_TERMS]
-        return self._ranked(" OR ".join(map(_quoted, rarest)), n) if rarest else {}
+        return self._ranked(" OR ".join(map(_quoted, rarest)), n, within) if rarest else {}
 
     def _count(self, term: str, most: int) -> int:
         """In how many rows a term is, counted up to `most`."""
         sql = f"SELECT count(*) FROM (SELECT 1 FROM {self._table} WHERE {self._table} MATCH ? LIMIT ?)"
         return int(self._database.read(sql, _quoted(term), most)[0][0])
 
-    def _ranked(self, expression: str, n: int) -> dict[int, float]:
+    def _ranked(self, expression: str, n: int, within: Sequence[int] | None) -> dict[int, float]:
         # FTS5 gives BM25 negated, so that the best sorts first.
-        sql = f"SELECT rowid, -rank FROM {self._table} WHERE {self._table} MATCH ? ORDER BY rank LIMIT ?"
-        return dict(self._database.read(sql, expression, n))
+        chosen = "" if within is None else "AND rowid IN (SELECT value FROM json_each(?))"
+        sql = f"SELECT rowid, -rank FROM {self._table} WHERE {self._table} MATCH ? {chosen} ORDER BY rank LIMIT ?"
+        return dict(self._database.read(sql, expression, *([] if within is None else [json.dumps(within)]), n))
 
 
 def _spaced(text: str) -> str:

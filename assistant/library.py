@@ -116,10 +116,16 @@ class Library:
         rows = self._database.read("SELECT generation FROM collections WHERE id = ?", self._id(collection))
         return int(rows[0][0])
 
-    def match(self, collection: str, question: str, n: int) -> dict[str, float]:
-        """The `n` chunks that share the rarest words with a question: chunk id to BM25 score, best first."""
+    def match(
+        self, collection: str, question: str, n: int, documents: Sequence[str] | None = None
+    ) -> dict[str, float]:
+        """The `n` chunks that share the rarest words with a question: chunk id to BM25 score, best first.
+
+        `documents` are the ids of those to look in, None: all.
+        """
         owner = self._id(collection)
-        found = self._words(owner).match(question, n, self.count(collection))
+        within = None if documents is None else self._numbers(owner, documents)
+        found = self._words(owner).match(question, n, self.count(collection), within)
         rows = self._database.read(
             "SELECT id, chunk_id FROM chunks WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(found))
         )
@@ -197,8 +203,9 @@ class Library:
         """Makes a document count, with these chunks and at this path, in the place of what was there."""
         with self._change(collection) as owner:
             replaced = self._document_at(owner, path)
+            # first what was: the full-text index forgets a chunk by the title it came with
+            dropped = self._drop_chunks(owner, self._known(owner, document.id))
             row = self._put_document(owner, document, revision)
-            dropped = self._drop_chunks(owner, row)
             self._put_chunks(owner, row, chunks)
             self._put_source(owner, path, row)
             dropped |= self._drop_unseen(owner, {replaced} - {row, None})
@@ -265,7 +272,7 @@ class Library:
                 VALUES (?, ?, ?, ?, ?, ?, ?)""",
             [(owner, document, chunk.id, chunk.text, chunk.start, chunk.end, chunk.page) for chunk in chunks],
         )
-        self._words(owner).add(self._database.run("SELECT id, text FROM chunks WHERE document = ?", document))
+        self._words(owner).add(self._worded(document))
         self._database.run("UPDATE collections SET chunks = chunks + ? WHERE id = ?", len(chunks), owner)
 
     def _put_source(self, owner: int, path: str, document: int) -> None:
@@ -293,11 +300,17 @@ class Library:
         return dropped
 
     def _drop_chunks(self, owner: int, document: int | None) -> set[str]:
-        rows = self._database.run("SELECT chunk_id, id, text FROM chunks WHERE document = ?", document)
-        self._words(owner).drop((row, text) for _, row, text in rows)
-        self._database.run("DELETE FROM chunks WHERE document = ?", document)
+        self._words(owner).drop(self._worded(document))
+        rows = self._database.run("DELETE FROM chunks WHERE document = ? RETURNING chunk_id", document)
         self._database.run("UPDATE collections SET chunks = chunks - ? WHERE id = ?", len(rows), owner)
-        return {chunk_id for chunk_id, _, _ in rows}
+        return {chunk_id for (chunk_id,) in rows}
+
+    def _worded(self, document: int | None) -> list[tuple[int, str]]:
+        """What the full-text index has of chunks: a part of a long text seldom says what the whole is about."""
+        titles = self._database.run("SELECT title FROM documents WHERE id = ?", document)
+        title = f"{titles[0][0]}\n" if titles and titles[0][0] else ""
+        rows = self._database.run("SELECT id, text FROM chunks WHERE document = ?", document)
+        return [(row, title + text) for row, text in rows]
 
     def _document_at(self, owner: int, path: str) -> int | None:
         rows = self._database.run(
@@ -307,12 +320,22 @@ class Library:
 
     def _row(self, owner: int, document_id: str) -> int:
         """The number of a document. Raises UnknownDocument."""
-        sql = "SELECT id FROM documents WHERE collection = ? AND document_id = ?"
-        rows = self._database.run(sql, owner, document_id)
-        if not rows:
+        row = self._known(owner, document_id)
+        if row is None:
             [(collection,)] = self._database.run("SELECT name FROM collections WHERE id = ?", owner)
             raise _unknown(document_id, collection)
-        return int(rows[0][0])
+        return row
+
+    def _known(self, owner: int, document_id: str) -> int | None:
+        sql = "SELECT id FROM documents WHERE collection = ? AND document_id = ?"
+        rows = self._database.run(sql, owner, document_id)
+        return rows[0][0] if rows else None
+
+    def _numbers(self, owner: int, documents: Sequence[str]) -> list[int]:
+        """The numbers of these documents' chunks."""
+        named = "document_id IN (SELECT value FROM json_each(?))"
+        sql = f"SELECT id FROM chunks WHERE document IN (SELECT id FROM documents WHERE collection = ? AND {named})"
+        return [row for (row,) in self._database.read(sql, owner, json.dumps(list(documents)))]
 
     # --- names
 

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from assistant.errors import UnknownModel
 from assistant.openai_errors import BadParameter, UnsupportedParameter, short
 from assistant.records import Answer, Citation, Message, Role, Sampling
+from assistant.where import KEYS, Where, among
 from assistant.wire import answer_json
 
 ALIAS = "assistant"  # a model name that always means the loaded model
@@ -115,7 +116,9 @@ class ChatRequest(BaseModel):
         None, description='A name `GET /v1/models` lists, or "assistant"; default: the loaded one'
     )
     collection: Text | None = Field(None, description="Where to look; also read from `metadata.collection`")
-    metadata: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = Field(
+        None, description=f"Which documents to look in: {', '.join(KEYS)}; other keys are yours"
+    )
     stream: bool | None = Field(False, description="Send server-sent events as the answer comes")
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(None, ge=0, le=2)
@@ -158,10 +161,11 @@ class ChatTask:
     history: tuple[Message, ...]
     collection: str | None
     sampling: Sampling
+    where: Where
 
 
 def chat_task(request: ChatRequest, model_name: str) -> ChatTask:
-    """Raises UnknownModel, UnsupportedParameter and BadParameter, each naming the field."""
+    """Raises UnknownModel, UnsupportedParameter, BadParameter and BadInput, each naming the field."""
     check_model(request.model, (model_name, ALIAS))
     for name, neutral in _UNSUPPORTED.items():
         value = (request.model_extra or {}).get(name)
@@ -175,7 +179,7 @@ def chat_task(request: ChatRequest, model_name: str) -> ChatTask:
     collection = request.collection or metadata.get("collection")
     if collection is not None and not isinstance(collection, str):
         raise BadParameter("metadata.collection", f"Collection {short(collection)} is not a text.", "Give its name.")
-    return ChatTask(spoken[-1].content, tuple(spoken[:-1]), collection, _sampling(request))
+    return ChatTask(spoken[-1].content, tuple(spoken[:-1]), collection, _sampling(request), among(metadata))
 
 
 def check_model(name: str | None, served: Sequence[str]) -> None:

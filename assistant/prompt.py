@@ -30,6 +30,7 @@ _MARKER = re.compile(r" \[\d{1,3}\]")  # as our answers have it
 _TURN_TOKENS = 8  # what a chat template adds around a message, at most
 _LEAST = 2 * _TURN_TOKENS  # tokens below which a turn is not worth keeping
 _POINTED = 4  # a question with its likely passages takes at most this part of the budget
+_GAP_CHARS = 8  # of white space between neighbouring chunks, at most
 _GAP = " […]"  # stands where a turn was cut
 
 Count = Callable[[str], int]
@@ -88,7 +89,7 @@ class Prompts:
         turns = self._turns(history)
         kept = _newest(turns, count, min(history_budget, max(left - best, 0)))
         left -= sum(_cost(turn, count) for turn in kept)
-        shown = self._fitting(hits, count, left)
+        shown = _together(self._fitting(hits, count, left))
         if hits and not shown:
             raise QuestionTooLong(
                 f"The question has {count(question)} tokens and leaves no room for a source among {budget}.",
@@ -140,6 +141,27 @@ class Prompts:
 
     def _fill(self, name: str, **values: str) -> str:
         return Template(self._texts[name]).substitute(values)
+
+
+def _together(hits: Sequence[Hit]) -> list[Hit]:
+    """The same, best first, but with parts of one text that adjoin side by side, in the order of the text.
+
+    They stay chunks of their own: what is computed for a chunk is kept under its own text.
+    """
+    runs: list[list[Hit]] = []
+    for hit in hits:
+        run = next((run for run in runs if _adjoin(run[-1], hit) or _adjoin(hit, run[0])), None)
+        if run is None:
+            runs.append([hit])
+        else:
+            run.insert(len(run) if _adjoin(run[-1], hit) else 0, hit)
+    return [hit for run in runs for hit in run]
+
+
+def _adjoin(first: Hit, second: Hit) -> bool:
+    """Whether one chunk goes on where another ends, but for white space, or overlaps its end."""
+    one, other = first.chunk, second.chunk
+    return one.document_id == other.document_id and one.start < other.start <= one.end + _GAP_CHARS
 
 
 def _newest(turns: Sequence[Message], count: Count, budget: int) -> list[Message]:

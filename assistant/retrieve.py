@@ -1,77 +1,162 @@
-"""Questions to ranked chunks: nearest by meaning and nearest by words, fused.
+"""Questions to ranked chunks: nearest by meaning and nearest by words, fused, and the best of them compared token by
+token.
 
-The two kinds of score have no common scale, so each side's are divided by their maximum and count half. Only chunks
-that the library says count are given, as it knows them: the state of a document before a change or after it.
+The kinds of score have no common scale, so each is divided by its maximum. Only chunks that the library says count are
+given, as it knows them: the state of a document before a change or after it. docs/lab.md has what was measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from assistant import hints, late
 from assistant.embedder import Embedder, Vectors
 from assistant.errors import EmptyCollection, StorageError
 from assistant.index import Index
 from assistant.library import Library
+from assistant.likeness import crowding
 from assistant.records import Chunk, Hit
+from assistant.where import Where
 
-POOL = 50  # candidates that each side gives, at least
+POOL = 100  # candidates that each side gives, at least
 PER_HIT = 4  # and for each hit asked for: some do not count any more, and equal texts appear once
 ATTEMPTS = 3  # how often a search is repeated when the collection changes meanwhile
+RERANKED = 30  # of the fused candidates, compared token by token
+TOKENS = 0.6  # what that comparison counts; the rest is the fused score
+HINTED = 0.1  # what it counts that a document is of the date, or by the publisher, that the question names
+BEFORE = 0.4  # what the question before counts where this one alone finds nothing like it
+# Between these cosines of the question and its nearest chunk the question before counts less and less. Measured with
+# all-MiniLM-L6-v2; another model may need others.
+LOST, SURE = 0.3, 0.6
+_LEAST = 1e-9  # instead of a division by nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question as it is searched for: its words, its vector and those of its tokens."""
+
+    text: str
+    vector: Vectors
+    tokens: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where to look: in a collection, in these documents of it; None: in all."""
+
+    collection: str
+    documents: tuple[str, ...] | None
 
 
 class Retriever:
     """Searches one HOME's collections. Safe to use from several threads."""
 
-    def __init__(self, embedder: Embedder, index: Index, library: Library) -> None:
+    def __init__(self, embedder: Embedder, index: Index, library: Library, rerank: bool = True) -> None:
         self._embedder = embedder
         self._index = index
         self._library = library
+        self._rerank = rerank
 
-    def search(self, collection: str, queries: Sequence[str], k: int) -> list[Hit]:
+    def search(
+        self, collection: str, question: str, k: int, *, before: str = "", where: Where | None = None
+    ) -> list[Hit]:
         """The `k` best chunks for a question, best first; fewer only where there are fewer different texts.
 
-        `queries` are wordings of one question: a chunk has its best score among them, 1 being the most that a wording
-        can give. Raises UnknownCollection, EmptyCollection, EmbedderMismatch, StorageError.
+        `before` is the question before it in a conversation: where this one is unlike anything there is, it is taken
+        for one that goes on from that. Raises UnknownCollection, EmptyCollection, EmbedderMismatch, StorageError.
         """
-        vectors = self._embedder.embed(queries)
+        texts = [question, before] if before else [question]
+        vectors, tokens = self._embedder.read(texts)
+        asked = [_Asked(*parts) for parts in zip(texts, vectors, tokens, strict=True)]
         for _ in range(ATTEMPTS):
             generation = self._library.generation(collection)
-            hits = self._hits(collection, queries, vectors, k)
+            hits = self._hits(self._place(collection, where), asked, k)
             if self._library.generation(collection) == generation:
                 break
         return hits
 
-    def _hits(self, collection: str, queries: Sequence[str], vectors: Vectors, k: int) -> list[Hit]:
+    def _place(self, collection: str, where: Where | None) -> _Place:
+        """Raises EmptyCollection."""
         if not self._library.count(collection):
             raise EmptyCollection(
                 f"The collection {collection} has no documents.", f"`assistant ingest PATH --collection {collection}`."
             )
+        if not where:
+            return _Place(collection, None)
+        chosen = tuple(info.id for info in self._library.documents(collection) if where.fits(info))
+        if not chosen:
+            raise EmptyCollection(
+                f"The collection {collection} has no documents with {where}.",
+                "`assistant documents list` shows what is known of each.",
+            )
+        return _Place(collection, chosen)
+
+    def _hits(self, place: _Place, asked: Sequence[_Asked], k: int) -> list[Hit]:
         pool = max(POOL, PER_HIT * k)
         while True:
-            scores, exhausted = self._fused(collection, queries, vectors, pool)
-            hits = _distinct(self._library.chunks(collection, scores), scores)
+            scores, weights, exhausted = self._scores(place, asked, pool)
+            chunks = self._library.chunks(place.collection, scores)
+            wanted = hints.read(asked[0].text, {chunk.publisher for chunk in chunks.values() if chunk.publisher})
+            hinted = {name: scores[name] + HINTED * wanted.meets(chunk) for name, chunk in chunks.items()}
+            hits = _distinct(chunks, hinted)
             if len(hits) >= k or exhausted:
-                return hits[:k]
+                return _varied(self._reranked(place.collection, asked, weights, hits))[:k]
             pool *= 4
 
-    def _fused(
-        self, collection: str, queries: Sequence[str], vectors: Vectors, pool: int
-    ) -> tuple[dict[str, float], bool]:
-        """Chunk id to score, and whether a greater pool would bring nothing new."""
-        best: dict[str, float] = {}
-        exhausted = True
-        for query, vector in zip(queries, vectors, strict=True):
-            near = self._index.search(collection, vector, pool, self._embedder)
-            if not near:
-                raise StorageError(
-                    f"The index has no chunks of the collection {collection}, though there are documents.",
-                    "Run `assistant ingest` on any of your folders: it is made again from the stored texts.",
-                )
-            shared = self._library.match(collection, query, pool)
-            exhausted = exhausted and len(near) < pool and len(shared) < pool
-            for chunk_id, score in fuse(near, shared, pool).items():
-                best[chunk_id] = max(score, best.get(chunk_id, 0.0))
-        return best, exhausted
+    def _scores(self, place: _Place, asked: Sequence[_Asked], pool: int) -> tuple[dict[str, float], list[float], bool]:
+        """Chunk id to score, what each question counts, and whether a greater pool would bring nothing new."""
+        near, shared = self._sides(place, asked[0], pool)
+        scores = fuse(near, shared, pool)
+        doubt = min(1.0, max(0.0, (SURE - max(near.values())) / (SURE - LOST)))
+        weights = [1.0, *(BEFORE * doubt for _ in asked[1:])]
+        for earlier, weight in zip(asked[1:], weights[1:], strict=True):
+            if weight:
+                for name, score in fuse(*self._sides(place, earlier, pool), pool).items():
+                    scores[name] = scores.get(name, 0.0) + weight * score
+        return scores, weights, len(near) < pool and len(shared) < pool
+
+    def _sides(self, place: _Place, asked: _Asked, pool: int) -> tuple[dict[str, float], dict[str, float]]:
+        """The chunks nearest by meaning, and those that share words."""
+        near = self._index.search(place.collection, asked.vector, pool, self._embedder, place.documents)
+        if not near:
+            raise StorageError(
+                f"The index has no chunks of the collection {place.collection}, though there are documents.",
+                "Run `assistant ingest` on any of your folders: it is made again from the stored texts.",
+            )
+        return near, self._library.match(place.collection, asked.text, pool, place.documents)
+
+    def _reranked(
+        self, collection: str, asked: Sequence[_Asked], weights: Sequence[float], hits: list[Hit]
+    ) -> list[Hit]:
+        """The first hits in the order of both scores; the others after them."""
+        first = hits[:RERANKED] if self._rerank else []
+        codes = self._codes(collection, [hit.chunk for hit in first])
+        alike = np.zeros(len(first))
+        for one, weight in zip(asked, weights, strict=True):
+            if weight and first:
+                likeness = np.maximum(0.0, late.likeness(one.tokens, codes))
+                alike += weight * likeness / max(likeness.max(), _LEAST)
+        best, most = max((hit.score for hit in hits), default=0.0), max(alike, default=0.0)
+        if best <= 0 or most <= 0:
+            return [replace(hit, score=hit.score / max(1.0, best)) for hit in hits]
+        compared = [
+            replace(hit, score=float((1 - TOKENS) * hit.score / best + TOKENS * like / most))
+            for hit, like in zip(first, alike, strict=True)
+        ]
+        rest = [replace(hit, score=(1 - TOKENS) * hit.score / best) for hit in hits[RERANKED:]]
+        return sorted(compared, key=_order) + rest
+
+    def _codes(self, collection: str, chunks: Sequence[Chunk]) -> list[bytes]:
+        """The codes of the chunks' tokens: as they were kept, or made now for those that were not."""
+        kept = self._index.codes(collection, [chunk.id for chunk in chunks], self._embedder)
+        missing = [chunk for chunk in chunks if chunk.id not in kept]
+        if missing:
+            tokens = self._embedder.read([chunk.text for chunk in missing])[1]
+            kept |= {chunk.id: late.code(states) for chunk, states in zip(missing, tokens, strict=True)}
+        return [kept[chunk.id] for chunk in chunks]
 
 
 def fuse(near: Mapping[str, float], shared: Mapping[str, float], pool: int) -> dict[str, float]:
@@ -91,6 +176,19 @@ def fuse(near: Mapping[str, float], shared: Mapping[str, float], pool: int) -> d
 def _distinct(chunks: Mapping[str, Chunk], scores: Mapping[str, float]) -> list[Hit]:
     """Best first, equals by id; of chunks with the same text only the best."""
     hits: dict[str, Hit] = {}
-    for chunk_id in sorted(chunks, key=lambda chunk_id: (-scores[chunk_id], chunk_id)):
-        hits.setdefault(chunks[chunk_id].text, Hit(chunks[chunk_id], scores[chunk_id]))
+    for hit in sorted((Hit(chunk, scores[chunk_id]) for chunk_id, chunk in chunks.items()), key=_order):
+        hits.setdefault(hit.chunk.text, hit)
     return list(hits.values())
+
+
+def _varied(hits: list[Hit]) -> list[Hit]:
+    """The same with those last of the first hits that nearly repeat a better one."""
+    first, rest = hits[:RERANKED], hits[RERANKED:]
+    repeated = set(crowding([hit.chunk.text for hit in first]))
+    alone = [hit for place, hit in enumerate(first) if place not in repeated]
+    last = alone[-1].score if alone else 0.0
+    return [*alone, *(replace(first[place], score=min(first[place].score, last)) for place in sorted(repeated)), *rest]
+
+
+def _order(hit: Hit) -> tuple[float, str]:
+    return -hit.score, hit.chunk.id

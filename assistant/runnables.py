@@ -27,6 +27,7 @@ from assistant.engine import Done, Engine, Params, Piece, Segment, Turn, schema_
 from assistant.errors import BadFormat, BadInput
 from assistant.records import Chunk, Hit, Message, PromptMessage, Role, Sampling
 from assistant.retrieve import Retriever
+from assistant.where import Where
 
 _MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 _METHODS = ("json_schema", "json_mode")  # of structured output
@@ -36,7 +37,7 @@ _ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant
 class ChunkRetriever(BaseRetriever):
     """Chunks of one collection as LangChain documents: `page_content` is the text, `metadata` the rest and the score.
 
-    `context` takes further wordings of the query, such as the question together with the one before it.
+    `before` takes the question before this one in a conversation, `where` the documents to look in.
     """
 
     retriever: Any
@@ -48,10 +49,12 @@ class ChunkRetriever(BaseRetriever):
         query: str,
         *,
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain's signature
-        context: Sequence[str] = (),
+        before: str = "",
+        where: Where | None = None,
     ) -> list[Document]:
         retriever: Retriever = self.retriever
-        return [_document(hit) for hit in retriever.search(self.collection, [query, *context], self.k)]
+        hits = retriever.search(self.collection, query, self.k, before=before, where=where)
+        return [_document(hit) for hit in hits]
 
 
 class LocalChatModel(BaseChatModel):

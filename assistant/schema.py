@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1  # of the tables and the full-text indexes together
+VERSION = 2  # of the tables and the full-text indexes together
 
 SCHEMA = (
     """CREATE TABLE collections (

@@ -88,6 +88,7 @@ class ChunksSection(Section):
 
 class RetrieveSection(Section):
     k: int = Field(4, ge=1, le=50, description="hits that go into the prompt")
+    rerank: bool = Field(True, description="compare the best 30 chunks with the question token by token")
 
 
 class EngineSection(Section):

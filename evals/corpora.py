@@ -11,7 +11,8 @@ from pathlib import Path
 
 from assistant import Assistant, Settings
 from assistant.errors import BadInput
-from assistant.records import OnProgress
+from assistant.ingest import Ingest
+from assistant.records import IngestReport, OnProgress
 from evals import cases
 from evals.public import Loaded
 from evals.records import Case, Given
@@ -83,13 +84,18 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _ingested(assistant: Assistant, suite: str, loaded: Loaded, progress: OnProgress | None) -> Corpus:
+def keep(ingest: Ingest, home: Path, suite: str, loaded: Loaded, progress: OnProgress | None) -> IngestReport:
+    """Makes the collection named like the suite hold just what was loaded."""
     paths = list(loaded.files)
     if loaded.documents:
-        folder = assistant.settings.home / "corpora" / suite
+        folder = home / "corpora" / suite
         _write(folder, loaded.documents)
         paths.append(folder)
-    report = assistant.ingest.add(paths, suite, prune=True, progress=progress)
+    return ingest.add(paths, suite, prune=True, progress=progress)
+
+
+def _ingested(assistant: Assistant, suite: str, loaded: Loaded, progress: OnProgress | None) -> Corpus:
+    report = keep(assistant.ingest, assistant.settings.home, suite, loaded, progress)
     unread = tuple(f"{Path(file.path).name}: {file.detail}" for file in report.files if file.outcome == "failed")
     return Corpus(suite, texts(assistant, suite), unread)
 

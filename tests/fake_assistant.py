@@ -60,6 +60,7 @@ from assistant.records import (
     Token,
 )
 from assistant.settings import Settings
+from assistant.where import Where
 
 LIGHTHOUSE = (
     "The lighthouse on Skarv was built in 1874. Its lamp is seen from 21 nautical miles. "
@@ -71,12 +72,16 @@ DIMENSIONS = 8
 LARGEST_FILE = 100_000  # bytes the fake ingest takes
 
 
+EVERYWHERE = Where()
+
+
 @dataclass(frozen=True)
 class Call:
     question: str
     history: tuple[Message, ...]
     collection: str | None
     sampling: Sampling | None
+    where: Where = EVERYWHERE
 
 
 class FakeAssistant:
@@ -120,8 +125,9 @@ class FakeAssistant:
         collection: str | None = None,
         cancel: threading.Event | None = None,
         sampling: Sampling | None = None,
+        where: Where | None = None,
     ) -> Iterator[Event]:
-        self.calls.append(Call(question, tuple(history), collection, sampling))
+        self.calls.append(Call(question, tuple(history), collection, sampling, where or Where()))
         if not question.strip():
             raise EmptyQuestion("The question is empty.", "Type a question.")
         hits = self.search(question, collection=collection)
@@ -142,13 +148,22 @@ class FakeAssistant:
         collection: str | None = None,
         cancel: threading.Event | None = None,
         sampling: Sampling | None = None,
+        where: Where | None = None,
     ) -> Answer:
-        arguments = {"history": history, "collection": collection, "cancel": cancel, "sampling": sampling}
+        arguments = {
+            "history": history,
+            "collection": collection,
+            "cancel": cancel,
+            "sampling": sampling,
+            "where": where,
+        }
         *_, last = self.stream(question, **arguments)
         assert isinstance(last, Finished)
         return last.answer
 
-    def search(self, query: str, *, k: int | None = None, collection: str | None = None) -> list[Hit]:
+    def search(
+        self, query: str, *, k: int | None = None, collection: str | None = None, where: Where | None = None
+    ) -> list[Hit]:
         if self.error is not None:
             raise self.error
         if not query.strip():
@@ -156,7 +171,9 @@ class FakeAssistant:
         documents = self.ingest.stored(collection or self.settings.collection)
         if not documents:
             raise EmptyCollection(f"Collection {collection!r} is empty.", "Add documents to it.")
-        hits = [Hit(_whole(document), _overlap(query, document.text)) for document in documents.values()]
+        infos = {info.id: info for info in self.ingest.documents(collection or self.settings.collection)}
+        meant = [document for document in documents.values() if not where or where.fits(infos[document.id])]
+        hits = [Hit(_whole(document), _overlap(query, document.text)) for document in meant]
         return sorted(hits, key=lambda hit: -hit.score)[: k or self.settings.retrieve.k]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -138,3 +138,12 @@ def test_a_prompt_without_its_placeholders_is_refused(tmp_path: Path, name: str,
     (tmp_path / f"{name}.txt").write_text(text)
     with pytest.raises(BadSettings, match=f"{name}.txt"):
         Prompts(tmp_path)
+
+
+def test_neighbours_stand_side_by_side_in_the_order_of_their_text() -> None:
+    def part(document: str, start: int) -> Hit:
+        return Hit(Chunk(f"{document}-{start}", document, f"{document}{start}", start, start + 98), 1.0)
+
+    best_first = [part("a", 200), part("b", 0), part("a", 100), part("c", 0), part("a", 300), part("b", 400)]
+    prompt = build(hits=best_first)
+    assert [hit.chunk.id for hit in prompt.hits] == ["a-100", "a-200", "a-300", "b-0", "c-0", "b-400"]

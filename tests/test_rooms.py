@@ -40,16 +40,18 @@ OWNERS = {
     "watchfiles": {"ingest"},
 }
 
-LEAVES = {"records", "errors", "question", "sentences"}
+LEAVES = {"records", "errors", "question", "sentences", "where"}
 # What each stage may import beside leaves. The first names are the rooms that wire stages together.
 STAGES = {
     "documents": {"content", "decode", "formats", "metadata", "sandbox"},
     "metadata": {"dates", "front_matter", "names", "statements"},
     "chunks": set(),
     "embedder": set(),
-    "index": {"shared_folder"},
+    "index": {"late", "shared_folder"},
+    "late": {"database"},
     "library": {"database", "lexical", "schema"},
-    "retrieve": {"embedder", "index", "library"},  # it is handed these three, and names their types
+    # it is handed the first three, and names their types
+    "retrieve": {"embedder", "index", "library", "hints", "late", "likeness"},
     "passages": {"cite"},
     "prompt": {"passages"},
     "cite": set(),
