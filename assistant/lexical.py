@@ -78,7 +78,8 @@ class Words:
 
     def _ranked(self, expression: str, n: int, within: Sequence[int] | None) -> dict[int, float]:
         # FTS5 gives BM25 negated, so that the best sorts first.
-        chosen = "" if within is None else "AND rowid IN (SELECT value FROM json_each(?))"
+        # The plus keeps SQLite from searching row by row (500 ms for each thousand rows).
+        chosen = "" if within is None else "AND +rowid IN (SELECT value FROM json_each(?))"
         sql = f"SELECT rowid, -rank FROM {self._table} WHERE {self._table} MATCH ? {chosen} ORDER BY rank LIMIT ?"
         return dict(self._database.read(sql, expression, *([] if within is None else [json.dumps(within)]), n))
 
