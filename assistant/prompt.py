@@ -16,7 +16,7 @@ from string import Template
 
 from assistant.errors import BadSettings, QuestionTooLong
 from assistant.passages import Passage, nearest
-from assistant.question import in_context
+from assistant.question import before
 from assistant.records import Block, Hit, Message, PromptMessage
 
 _PLACEHOLDERS = {
@@ -75,7 +75,7 @@ class Prompts:
         The newest exchange of the history always stays. Hits that do not fit are left out, worst first.
         Raises QuestionTooLong when not even the question fits beside the best hit.
         """
-        passages = nearest(in_context(question, history), hits) if self._point else []
+        passages = nearest(question, hits, before(history)) if self._point else []
         asked = self._ask(question, passages)
         if passages and count(asked) > budget // _POINTED:
             passages, asked = [], self._ask(question, [])

@@ -28,9 +28,3 @@ def unicode(text: str, what: str) -> str:
 def before(history: Sequence[Message]) -> str:
     """The last question of a conversation; "" where there is none."""
     return next((turn.content for turn in reversed(history) if turn.role == "user"), "")
-
-
-def in_context(question: str, history: Sequence[Message]) -> str:
-    """The question together with the one before it: "And in 2019?" alone finds nothing."""
-    earlier = before(history)
-    return f"{earlier} {question}" if earlier else question

@@ -45,3 +45,11 @@ def test_scripts_without_spaces_are_compared_too() -> None:
 
 def test_endless_sentences_are_left_out() -> None:
     assert texts("lamp", hit("lamp " * 200)) == []
+
+
+def test_what_is_asked_anew_counts_more_than_the_question_before() -> None:
+    rank = "The rank of the port rose from 34th in 2012 to 10th in 2025."
+    year = "The rank of the port was 14th in 2019, and the harbour master was content with it."
+    before = "What was the rank of the port in 2012?"
+    assert nearest(before, [hit(rank), hit(year, 1)])[0].text == rank
+    assert nearest("And in 2019?", [hit(rank), hit(year, 1)], before)[0].text == year
