@@ -52,6 +52,8 @@ def bring(
     Raises BadInput where a gold span is not in the documents: then every figure would be wrong.
     """
     if collection is not None:
+        if any(case.given for case in loaded.cases):  # they would be written into the user's own home
+            raise BadInput(f"The suite {suite} brings its own documents.", "Run it without --collection.")
         corpus = Corpus(collection, texts(assistant, collection))
     elif not loaded.documents and not loaded.files:
         corpus = Corpus(GIVEN)

@@ -100,3 +100,10 @@ def test_a_collection_that_the_user_names_stays_as_it_is(assistant: Any) -> None
     corpus = corpora.bring(assistant, "own", Loaded((case("at nine"),)), "mine", None)
     assert corpus.collection == "mine"
     assert corpus.texts == {"ferry.txt": "The ferry leaves at nine."}
+
+
+def test_a_suite_with_documents_of_its_own_takes_no_collection_of_the_user(assistant: Any) -> None:
+    assistant.ingest.add_bytes("ferry.txt", b"The ferry leaves at nine.", "mine")
+    given = (Given("ferry.txt", "The ferry leaves at ten."),)
+    with pytest.raises(BadInput, match="brings its own documents"):
+        corpora.bring(assistant, "squad2", Loaded((case("at ten", given=given),)), "mine", None)
