@@ -124,6 +124,7 @@ class Answer:
     model: str
     finish_reason: FinishReason
     dropped_turns: int = 0  # turns of the history that were left out or cut to fit the token budget, oldest first
+    left_out: tuple[str, ...] = ()  # sentences the model wrote that no source supports: no part of `answer`
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,16 @@ class Retrieved:
 @dataclass(frozen=True, slots=True)
 class Token:
     """Answer text as it comes, markers included: all `text` joined equal `Answer.answer`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What the model has written and nothing has checked yet: to be shown as such, and no part of the answer.
+
+    Each replaces the one before it, and stands behind the answer's text so far; an empty one takes it away.
+    """
 
     text: str
 
@@ -156,7 +167,7 @@ class Finished:
     answer: Answer
 
 
-Event = Retrieved | Token | SentenceChecked | Finished
+Event = Retrieved | Pending | Token | SentenceChecked | Finished
 
 
 @dataclass(frozen=True, slots=True)

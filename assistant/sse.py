@@ -11,7 +11,7 @@ from typing import Any
 from assistant.errors import AssistantError, EngineFailed
 from assistant.openai_errors import assistant_error_body, internal_error_body
 from assistant.openai_wire import Reply
-from assistant.records import Answer, Event, Finished, Retrieved, SentenceChecked, Token
+from assistant.records import Answer, Event, Finished, Pending, Retrieved, SentenceChecked, Token
 
 KEEP_ALIVE_S = 5.0  # silence after which a comment is sent, so that no proxy takes the stream for dead
 
@@ -67,7 +67,7 @@ def _lines(event: Event | None, reply: Reply, with_usage: bool) -> Iterator[str]
             if with_usage:
                 yield _data(reply.usage_chunk(answer))
             yield "data: [DONE]\n\n"
-        case Retrieved() | SentenceChecked():
+        case Retrieved() | Pending() | SentenceChecked():
             pass  # OpenAI's stream has no place for them; the last chunk has it all
 
 

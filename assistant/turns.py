@@ -12,6 +12,7 @@ from assistant.records import (
     Finished,
     Hit,
     Message,
+    Pending,
     Retrieved,
     Sentence,
     SentenceChecked,
@@ -26,6 +27,7 @@ class Turn:
     n: int
     question: str
     text: str = ""
+    pending: str = ""  # written and not checked: shown behind `text`, and no part of the answer
     hits: tuple[Hit, ...] | None = None  # None until the search is done
     sentences: tuple[Sentence, ...] = ()
     citations: tuple[Citation, ...] = ()
@@ -43,6 +45,8 @@ def advance(turn: Turn, event: Event) -> Turn:
     match event:
         case Retrieved(hits=hits, dropped_turns=dropped):
             return replace(turn, hits=hits, dropped_turns=dropped)
+        case Pending(text=text):
+            return replace(turn, pending=text)
         case Token(text=text):
             return replace(turn, text=turn.text + text)
         case SentenceChecked(sentence=sentence, citations=citations):
@@ -52,6 +56,7 @@ def advance(turn: Turn, event: Event) -> Turn:
             return replace(
                 turn,
                 text=answer.answer,
+                pending="",
                 hits=answer.hits,
                 sentences=answer.sentences,
                 citations=answer.citations,

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from assistant import cite, models
 from assistant.embedder import Embedder
 from assistant.errors import AssistantError
+from assistant.evidence import AGAINST, FEATURES, Embeds
 from assistant.settings import Settings
 from evals import claims as data
-from evals.checker import AGAINST, FEATURES, FILE, Checker, Embeds, Weights, judge, said
+from evals.checker import FILE, Checker, Weights, judge, said
 from evals.records import Claim
 from evals.stats import auroc, balanced_accuracy
 

@@ -55,6 +55,7 @@ STAGES = {
     "passages": {"cite"},
     "prompt": {"passages"},
     "cite": set(),
+    "evidence": {"cite", "dates"},
     "draft": {"cite"},
     "walk": set(),
 }

@@ -94,6 +94,10 @@ class FakeBackend:
         self.held[sequence] += list(data)
         return True
 
+    def share(self, source: int, sequence: int, length: int) -> None:
+        assert not self.held[sequence]
+        self.held[sequence] = self.held[source][:length]
+
     def truncate(self, sequence: int, length: int) -> None:
         del self.held[sequence][length:]
 

@@ -158,6 +158,16 @@ class Engine:
         self._submit(generation.request)
         return generation
 
+    def weigh(
+        self, turns: Sequence[Turn], words: tuple[tuple[str, ...], tuple[str, ...]], cancel: threading.Event
+    ) -> Weighing:
+        """Begins to ask whether an answer to `turns` would begin with the first words or the second; returns at once.
+
+        It goes before requests that wait, and shares the cells of a prompt that begins in the same way. Raises
+        BadInput where none of some words is one token, QuestionTooLong, EngineFailed.
+        """
+        return Weighing(self.generate(turns, Params(weigh=words), cancel))
+
     def check_busy(self) -> None:
         """Raises Busy when no more requests are taken at present."""
         with self._lock:
@@ -188,7 +198,7 @@ class Engine:
         with self._lock:
             if self._closed:
                 raise EngineFailed("The engine is closed.", "Start the assistant again.")
-            if isinstance(job, Request):
+            if isinstance(job, Request) and not job.weighs:  # that belongs to an answer that was taken already
                 self._check_busy()
             self._inbox.append(job)
             self._lock.notify()
@@ -209,7 +219,9 @@ class Engine:
         if isinstance(event, Piece):
             return
         more: dict[str, float] = {"failed": 1}
-        if isinstance(event, Done):
+        if isinstance(event, Done) and event.log_odds is not None:
+            more = {"weighed": 1}
+        elif isinstance(event, Done):
             more = {
                 "requests": 1,
                 "cancelled": int(event.finish == "cancelled"),
@@ -277,12 +289,38 @@ class Generation:
             raise EngineFailed(f"Generation failed: {event}", "Ask again; if it goes on, restart.") from event
         return event
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is an event to read."""
+        return not self._events.empty()
+
     def close(self) -> None:
         """Stops the request if it still runs."""
         self.request.abandoned = True
 
     def __del__(self) -> None:
         self.close()
+
+
+class Weighing:
+    """A question to the model whose answer is a number: the log odds of some words over others, as the next one."""
+
+    def __init__(self, generation: Generation) -> None:
+        self._generation = generation
+
+    @property
+    def done(self) -> bool:
+        """Whether `result` would not wait."""
+        return self._generation.waits
+
+    def result(self) -> float | None:
+        """The log odds; None where it was cancelled. Waits for them. Raises EngineFailed."""
+        done = next(event for event in self._generation if isinstance(event, Done))
+        return done.log_odds
+
+    def close(self) -> None:
+        """Stops it."""
+        self._generation.close()
 
 
 def _check(params: Params) -> None:

@@ -77,6 +77,11 @@ class Request:
         return self.abandoned or late or self.cancel.is_set()
 
     @property
+    def weighs(self) -> bool:
+        """Whether it writes nothing and only compares words."""
+        return self.params.weigh is not None
+
+    @property
     def room(self) -> int:
         """Most cells the request can come to need."""
         return len(self.tokens) + self.params.max_tokens
@@ -152,6 +157,10 @@ class Slot:
     @property
     def request(self) -> Request | None:
         return self.job if isinstance(self.job, Request) else None
+
+    @property
+    def weighs(self) -> bool:
+        return isinstance(self.job, Request) and self.job.weighs
 
     @property
     def reserved(self) -> int:

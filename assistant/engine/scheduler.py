@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from assistant.engine.backend import Backend, Row
 from assistant.engine.lookup import Lookup
 from assistant.engine.requests import Part, Reading, Request, Slot, TextOut
-from assistant.engine.store import KVStore, PrefixCache
+from assistant.engine.store import KVStore, PrefixCache, shared
 from assistant.engine.types import Finish, Piece
 
 _TILE = 32  # rows that llama.cpp's matrix kernels for AMX compute at a time; others have smaller ones
@@ -104,9 +104,12 @@ class Scheduler:
     # Admission
 
     def _admit(self) -> None:
-        """First come, first served. Who lacks cells of a chunk has it read and lets others pass meanwhile."""
-        for request in list(self.waiting):
-            if len(self.running) >= self._active:
+        """First come, first served, but for what only weighs words: it takes a step or two, and an answer waits.
+
+        Who lacks cells of a chunk has it read and lets others pass meanwhile.
+        """
+        for request in sorted(self.waiting, key=lambda request: not request.weighs):
+            if not request.weighs and len([slot for slot in self.running if not slot.weighs]) >= self._active:
                 break
             if self._missing(request):
                 continue
@@ -212,9 +215,19 @@ class Scheduler:
         request.lookup = Lookup(request.tokens) if self._drafts else None
 
     def _load_prefix(self, slot: Slot, request: Request) -> int:
-        """Length of the prefix that is known from an earlier prompt, after loading it."""
+        """Length of the prefix that is known from a running prompt or an earlier one, after taking it over."""
+        others = [other for other in self._slots if other is not slot]
+        running, nearest = max(
+            ((shared(tuple(other.tokens), request.tokens), other) for other in others),
+            key=lambda pair: pair[0],
+            default=(0, slot),
+        )
         free = self._backend.cells - sum(other.reserved for other in self._slots if other is not slot)
         found = self._prefixes.longest(request.tokens, free)
+        if running >= (found[0] if found else 1):
+            known = _boundary(min(running, len(request.tokens) - 1), request.prompt.kept)
+            self._backend.share(nearest.sequence, slot.sequence, known)
+            return known
         if found is None:
             return 0
         length, _, data = found

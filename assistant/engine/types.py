@@ -101,6 +101,7 @@ class Totals:
     requests: int = 0
     failed: int = 0
     cancelled: int = 0
+    weighed: int = 0  # requests that wrote nothing and only compared words; they are in no other count
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
