@@ -14,15 +14,18 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
 from numpy.typing import NDArray
 
+from assistant.abstain import abstention
+from assistant.check import YES_OR_NO, Checker
 from assistant.cite import Citer
-from assistant.draft import Draft, VerbatimDraft
-from assistant.engine import Engine, Params
+from assistant.draft import Check, Draft, Unchecked, VerbatimDraft
+from assistant.engine import Engine, Params, Weighing
 from assistant.errors import EngineFailed
 from assistant.ingest import Ingest
 from assistant.opening import Loading
 from assistant.prompt import Prompt, Prompts
 from assistant.question import before, checked, unicode
 from assistant.records import (
+    AbstainReason,
     Answer,
     Event,
     Finished,
@@ -32,12 +35,12 @@ from assistant.records import (
     Progress,
     Retrieved,
     Sampling,
-    Timings,
 )
 from assistant.retrieve import Retriever
 from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_message, to_messages, to_turns, with_grammar
 from assistant.settings import Settings
 from assistant.where import Where
+from assistant.writing import Writing
 
 Context = Runnable[dict[str, Any], dict[str, Any]]  # {"question", "history", "collection"} gain "documents", "prompt"
 
@@ -46,13 +49,21 @@ class Assistant:
     """Answers questions from documents. Thread safe; close it, or use it in a `with` statement."""
 
     def __init__(
-        self, settings: Settings, ingest: Ingest, retriever: Retriever, engine: Engine, model_name: str
+        self,
+        settings: Settings,
+        ingest: Ingest,
+        retriever: Retriever,
+        engine: Engine,
+        model_name: str,
+        checker: Checker | None = None,
     ) -> None:
         self.settings = settings
         self.ingest = ingest
         self.model_name = model_name
         self._retriever = retriever
         self._engine = engine
+        self._checker = checker if settings.trust.mode != "off" else None
+        self._strict = settings.trust.mode == "strict"
         self._prompts = Prompts(point=settings.engine.reuse == "chunks")
         self._model = LocalChatModel(
             engine=engine,
@@ -78,7 +89,9 @@ class Assistant:
         with ExitStack() as opened:  # closes what is open already when another part fails
             loading = opened.enter_context(closing(loading or Loading.start(settings)))
             ingest = opened.enter_context(closing(Ingest.open(settings)))
-            assistant = cls(settings, ingest, retriever(ingest, settings), loading.engine.result(), loading.name)
+            checker = Checker.load(ingest.embedder, loading.sha256)
+            engine = loading.engine.result()
+            assistant = cls(settings, ingest, retriever(ingest, settings), engine, loading.name, checker)
             opened.pop_all()
         return assistant
 
@@ -102,16 +115,20 @@ class Assistant:
         sampling = with_grammar(sampling or Sampling())
         self._engine.check_busy()
         prompt: Prompt = self._context.invoke(self._asked(question, history, collection, where))["prompt"]
-        retrieve_s = time.monotonic() - started
         yield Retrieved(prompt.hits, prompt.dropped_turns)
-        draft = (VerbatimDraft if sampling.grammar else Draft)(Citer(question, prompt.hits))
-        done: dict[str, Any] = {}
-        for chunk in self._model.stream(to_messages(prompt.messages), cancel=cancel, sampling=sampling):
-            yield from draft.feed(chunk.text)
-            done |= chunk.response_metadata
-        yield from draft.flush()
-        timings = _timings(done["engine"], retrieve_s, time.monotonic() - started)
-        yield Finished(self._answer(question, prompt, draft, timings, done["finish_reason"]))
+        writing = Writing(self._draft(question, prompt, sampling, cancel), started)
+        reason: AbstainReason | None = None if prompt.hits else "no_hits"
+        if not reason:
+            yield from writing.write(self._model, prompt.messages, cancel, sampling)
+            if writing.draft.failed and writing.finish == "stop":
+                again = self._prompts.again(prompt, writing.text, writing.draft.failed)
+                yield from writing.write(self._model, again, cancel, sampling)
+            yield from writing.draft.disagreements()
+            if self._strict and not writing.draft.text and writing.finish != "cancelled":
+                reason = "not_supported"
+        if reason:
+            yield writing.say(abstention(reason, question, prompt.hits, before(history)))
+        yield Finished(self._answer(question, prompt, writing, reason))
 
     def answer(
         self,
@@ -228,19 +245,36 @@ class Assistant:
             history_budget=self.settings.answer.history_tokens,
         )
 
-    def _answer(self, question: str, prompt: Prompt, draft: Draft, timings: Timings, finish: Any) -> Answer:
+    def _draft(self, question: str, prompt: Prompt, sampling: Sampling, cancel: threading.Event | None) -> Draft:
+        """Ties the answer to the hits, and begins the check of each sentence when it is complete."""
+        checker, stop = self._checker, cancel or threading.Event()
+
+        def ask(sentence: str) -> Weighing:
+            turns = to_turns(to_messages(self._prompts.stated(prompt, sentence)))
+            return self._engine.weigh(turns, YES_OR_NO, stop)
+
+        def begin(sentence: str) -> Check:
+            return checker.begin(sentence, prompt.hits, ask) if checker else Unchecked()
+
+        if sampling.grammar:
+            return VerbatimDraft(Citer(question, prompt.hits), begin)
+        return Draft(Citer(question, prompt.hits), begin, self._strict)
+
+    def _answer(self, question: str, prompt: Prompt, writing: Writing, reason: AbstainReason | None) -> Answer:
+        draft = writing.draft
         return Answer(
             question=question,
             answer=draft.text,
-            abstained=False,
-            reason=None,
+            abstained=reason is not None,
+            reason=reason,
             sentences=tuple(draft.sentences),
             citations=draft.citations,
             hits=prompt.hits,
-            timings=timings,
+            timings=writing.timings(),
             model=self.model_name,
-            finish_reason=finish,
+            finish_reason=writing.finish,
             dropped_turns=prompt.dropped_turns,
+            left_out=tuple(draft.failed),
         )
 
 
@@ -260,17 +294,3 @@ def search(
 ) -> list[Hit]:
     """What `Assistant.search` does, for those who need no language model."""
     return source.search(collection or settings.collection, checked(query), k or settings.retrieve.k, where=where)
-
-
-def _timings(engine: dict[str, Any], retrieve_s: float, total_s: float) -> Timings:
-    return Timings(
-        retrieve_s=round(retrieve_s, 4),
-        queue_s=round(engine["queue_s"], 4),
-        prefill_s=round(engine["prefill_s"], 4),
-        ttft_s=round(retrieve_s + engine["ttft_s"], 4),
-        decode_tok_s=round(engine["decode_tok_s"], 2),
-        total_s=round(total_s, 4),
-        prompt_tokens=engine["prompt_tokens"],
-        cached_tokens=engine["cached_tokens"],
-        completion_tokens=engine["completion_tokens"],
-    )

@@ -63,11 +63,20 @@ class Citer:
         self._numbers: dict[tuple[str, int, int], Citation] = {}
 
     @property
+    def candidates(self) -> Sequence[Candidate]:
+        """All spans that can be cited, in the order of the hits."""
+        return self._candidates
+
+    @property
     def citations(self) -> tuple[Citation, ...]:
         """All citations made so far, by number."""
         return tuple(self._numbers.values())
 
-    def cite(self, sentence: str) -> tuple[Citation, ...]:
+    def cite(self, candidates: Sequence[Candidate]) -> tuple[Citation, ...]:
+        """Citations of what `find` found, numbered when they are first used."""
+        return tuple(map(self._citation, candidates))
+
+    def find(self, sentence: str) -> tuple[Candidate, ...]:
         """The spans that carry an answer sentence, the best first; empty where none carries enough of it."""
         wanted = terms(sentence)
         if not wanted:
@@ -76,7 +85,7 @@ class Citer:
             ((self._score(wanted, candidate), number) for number, candidate in enumerate(self._candidates)),
             key=lambda pair: (-pair[0], pair[1]),
         )
-        return tuple(self._citation(candidate) for candidate in self._choose(scored, wanted))
+        return tuple(self._choose(scored, wanted))
 
     def _choose(self, scored: Sequence[tuple[float, int]], wanted: frozenset[str]) -> Iterator[Candidate]:
         """Of the spans that carry enough, the best one and those of other documents that say the same."""

@@ -77,27 +77,27 @@ class Evidence:
         of several sentences are the means over its sentences.
         """
         source = self._source(context)
-        said = [sentence for sentence in _sentences(claim) if _ordered(sentence)]
+        said = [sentence for sentence in _sentences(claim) if ordered(sentence)]
         # "Yes." says nothing of its own beside other sentences.
-        longer = [sentence for sentence in said if len(_ordered(sentence)) > 1]
+        longer = [sentence for sentence in said if len(ordered(sentence)) > 1]
         found = [self._features(sentence, source) for sentence in longer or said]
         return {name: sum(one[name] for one in found) / len(found) for name in FEATURES} if found else {}
 
     def _features(self, claim: str, source: _Source) -> dict[str, float]:
-        order = _ordered(claim)
-        wanted, numbers, names = frozenset(order), _numbers(claim, source.dates), _names(claim)
+        order = ordered(claim)
+        wanted, counted, named = frozenset(order), numbers(claim, source.dates), names(claim)
         ranked = source.ranked(wanted)
         best = source.text(*ranked[0])
         nearest = next(source.text(*window) for window in ranked if window[1] == 1)
-        facts = numbers | names
+        facts = counted | named
         return {
             "words": source.share(wanted, source.terms),
-            "window": source.share(wanted, frozenset(_ordered(best))),
+            "window": source.share(wanted, frozenset(ordered(best))),
             "pairs": _part(frozenset(pairwise(order)), source.pairs, otherwise=0.0),
             "likeness": self._likeness(claim, source, ranked),
             "together": max(_part(facts, has) for has in source.facts),
-            "numbers_missing": 1 - _part(numbers, source.terms | source.dates),
-            "names_missing": 1 - _part(names, source.terms),
+            "numbers_missing": 1 - _part(counted, source.terms | source.dates),
+            "names_missing": 1 - _part(named, source.terms),
             "replaced": float(_replaced(claim, nearest)),
             "denied": float(bool(_DENIAL.search(claim)) != bool(_DENIAL.search(best))),
         }
@@ -113,13 +113,13 @@ class _Source:
 
     def __init__(self, text: str) -> None:
         self.sentences = _sentences(text)
-        ordered = [_ordered(sentence) for sentence in self.sentences]
+        ordered = [ordered(sentence) for sentence in self.sentences]
         has = [frozenset(terms) for terms in ordered]
         counts = Counter(chain.from_iterable(has))
         self.terms = frozenset(counts)
         self.pairs = frozenset(chain.from_iterable(map(pairwise, ordered)))
         self.dates = frozenset(date.iso for date in dates.find(text))
-        self.facts = [terms | _numbers(sentence) for terms, sentence in zip(has, self.sentences, strict=True)]
+        self.facts = [terms | numbers(sentence) for terms, sentence in zip(has, self.sentences, strict=True)]
         self._has = has
         self._weights = {term: math.log1p(len(has) / count) for term, count in counts.items()}
         self._unknown = math.log1p(len(has) + 1)
@@ -156,26 +156,26 @@ def _term(piece: str) -> tuple[str, ...]:
     return (number,) if number else tuple(cite.terms(piece))
 
 
-def _ordered(text: str) -> tuple[str, ...]:
+def ordered(text: str) -> tuple[str, ...]:
     """The terms of a text as they follow each other: `cite.terms`, and numbers up to twelve that stand in words."""
     return tuple(term for piece in _PIECE.finditer(text) for term in _term(piece[1] or piece[0]))
 
 
-def _numbers(text: str, known: frozenset[str] = frozenset()) -> frozenset[str]:
+def numbers(text: str, known: frozenset[str] = frozenset()) -> frozenset[str]:
     """Numbers, and full dates in ISO form; those among `known` need not have their day, month and year found too."""
     found = dates.find(text)
     for date in found:
         if date.iso in known:
             text = text[: date.start] + " " * (date.end - date.start) + text[date.end :]
-    return frozenset(term for term in _ordered(text) if term[0].isdigit()) | {date.iso for date in found}
+    return frozenset(term for term in ordered(text) if term[0].isdigit()) | {date.iso for date in found}
 
 
-def _names(text: str) -> frozenset[str]:
+def names(text: str) -> frozenset[str]:
     """Terms written with a capital; the first word of a text only where it has more than one, as an abbreviation."""
     words = _WORD.findall(text)
     named = [word for word in words[1:] if word[0].isupper()]
     named += [word for word in words[:1] if sum(character.isupper() for character in word) > 1]
-    return frozenset(term for word in named for term in _ordered(word) if not term[0].isdigit())
+    return frozenset(term for word in named for term in ordered(word) if not term[0].isdigit())
 
 
 def _part(wanted: frozenset[Any], has: frozenset[Any], otherwise: float = 1.0) -> float:
@@ -185,8 +185,8 @@ def _part(wanted: frozenset[Any], has: frozenset[Any], otherwise: float = 1.0) -
 
 def _replaced(claim: str, sentence: str) -> bool:
     """Whether, with the two aligned by their terms, one has a number or name where the other has another."""
-    said, there = _ordered(claim), _ordered(sentence)
-    kinds = [(_numbers(claim), _numbers(sentence)), (_names(claim), _names(sentence))]
+    said, there = ordered(claim), ordered(sentence)
+    kinds = [(numbers(claim), numbers(sentence)), (names(claim), names(sentence))]
     for what, start, end, begin, stop in SequenceMatcher(None, said, there, autojunk=False).get_opcodes():
         if what == "replace" and end - start <= _PLACE and stop - begin <= _PLACE:
             gone, new = frozenset(said[start:end]), frozenset(there[begin:stop])

@@ -16,6 +16,7 @@ class Loading:
     """A model on its way. Whoever starts it closes it, unless it was handed to `Assistant.open`."""
 
     name: str
+    sha256: str
     engine: Future[Engine]
 
     @classmethod
@@ -25,7 +26,7 @@ class Loading:
         pool = ThreadPoolExecutor(1)
         engine = pool.submit(Engine.open, llm.paths["model"], engine_config(settings, llm.sha256))
         pool.shutdown(wait=False)
-        return cls(llm.name, engine)
+        return cls(llm.name, llm.sha256, engine)
 
     def close(self) -> None:
         """Waits until it is loaded, and closes it."""

@@ -25,6 +25,8 @@ _PLACEHOLDERS = {
     "source": {"heading", "text"},
     "question": {"question"},
     "pointed": {"question", "passages"},
+    "stated": {"sentence"},
+    "again": {"sentences"},
 }
 _MARKER = re.compile(r" \[\d{1,3}\]")  # as our answers have it
 _TURN_TOKENS = 8  # what a chat template adds around a message, at most
@@ -99,6 +101,22 @@ class Prompts:
         asked = self._ask(question, [passage for passage in passages if passage.chunk_id in fitting])
         messages = self._messages(asked, kept, shown)
         return Prompt(messages, tuple(shown), dropped_turns=sum(turn not in kept for turn in turns))
+
+    def stated(self, prompt: Prompt, sentence: str) -> tuple[PromptMessage, ...]:
+        """Asks whether the sources state a sentence: begins with the very prompt it is an answer to."""
+        *turns, last = prompt.messages
+        *blocks, asked = last.blocks
+        text = asked.text + self._fill("stated", sentence=sentence)
+        return (*turns, PromptMessage(last.role, (*blocks, Block(text))))
+
+    def again(self, prompt: Prompt, answer: str, failed: Sequence[str]) -> tuple[PromptMessage, ...]:
+        """Asks once more, after an answer in which some sentences were said by no source."""
+        named = " ".join(f"“{sentence}”" for sentence in failed)
+        return (
+            *prompt.messages,
+            PromptMessage("assistant", (Block(answer),)),
+            PromptMessage("user", (Block(self._fill("again", sentences=named)),)),
+        )
 
     def _messages(self, asked: str, kept: Sequence[Message], hits: Sequence[Hit]) -> tuple[PromptMessage, ...]:
         sources = (Block(self._texts["sources"]), *(Block(self._source(hit), hit.chunk.id) for hit in hits))

@@ -95,12 +95,17 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where the time of one answer went. `ttft_s` counts from the question's arrival to the first token."""
+    """Where the time of one answer went.
+
+    `ttft_s` counts from the question's arrival to the first token, `shown_s` to the first text of the answer that
+    stands (in strict mode a sentence that was checked); `check_s` is how long verdicts were waited for at the end.
+    """
 
     retrieve_s: float = 0.0
     queue_s: float = 0.0
     prefill_s: float = 0.0
     ttft_s: float = 0.0
+    shown_s: float = 0.0
     decode_tok_s: float = 0.0
     check_s: float = 0.0
     total_s: float = 0.0

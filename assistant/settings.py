@@ -135,6 +135,13 @@ class AnswerSection(Section):
     history_tokens: int = Field(1024, ge=0, description="budget of the conversation so far; the oldest turns go first")
 
 
+class TrustSection(Section):
+    mode: Literal["strict", "show", "off"] = Field(
+        "strict",
+        description="strict: what no source says is left out; show: it is marked; off: nothing is checked",
+    )
+
+
 class ServerSection(Section):
     host: str = "127.0.0.1"
     port: int = Field(7860, ge=0, le=65535)
@@ -162,6 +169,7 @@ class Settings(BaseSettings):
     retrieve: RetrieveSection = RetrieveSection()
     engine: EngineSection = EngineSection()
     answer: AnswerSection = AnswerSection()
+    trust: TrustSection = TrustSection()
     server: ServerSection = ServerSection()
 
     @model_validator(mode="after")

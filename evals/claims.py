@@ -117,8 +117,8 @@ def _other(row: Asked, sentence: str, values: Mapping[str, Sequence[_Value]], se
 def _claims(row: Asked, text: str, sentence: str, value: _Value, other: str) -> tuple[Claim, Claim]:
     false = sentence[: value.start] + other + sentence[value.end :]
     return (
-        Claim(f"{row.id}-said", text, sentence, True, SWAPPED),
-        Claim(f"{row.id}-swapped", text, false, False, SWAPPED),
+        Claim(f"{row.id}-said", text, sentence, True, SWAPPED, row.text),
+        Claim(f"{row.id}-swapped", text, false, False, SWAPPED, row.text),
     )
 
 
@@ -158,5 +158,10 @@ def halves(claims: Iterable[Claim], seed: int) -> tuple[tuple[Claim, ...], tuple
     """Development and held-out claims. All claims about a text are in one half, the same one whatever else is read."""
     parts: tuple[list[Claim], list[Claim]] = ([], [])
     for claim in claims:
-        parts[rank(seed, " ".join(claim.context.split()))[0] % 2].append(claim)
+        parts[half(claim.context, seed)].append(claim)
     return tuple(parts[0]), tuple(parts[1])
+
+
+def half(text: str, seed: int) -> int:
+    """0 or 1: the half in which all that is judged by a text belongs."""
+    return rank(seed, " ".join(text.split()))[0] % 2

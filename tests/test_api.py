@@ -36,12 +36,12 @@ QUESTION = [{"role": "user", "content": "When was the lighthouse built?"}]
 ANSWER = "The lighthouse on Skarv was built in 1874. [1] Its lamp is seen from 21 nautical miles. [2]"
 ANSWER_KEYS = {
     *("question", "answer", "abstained", "reason", "sentences", "citations", "hits", "timings", "model"),
-    *("finish_reason", "dropped_turns"),
+    *("finish_reason", "dropped_turns", "left_out"),
 }
 CITATION_KEYS = {"n", "document_id", "file", "title", "publisher", "date", "page", "start", "end", "quote"}
 HIT_KEYS = {"chunk_id", "document_id", "file", "score", "start", "end", "text"}
 TIMING_KEYS = {
-    *("retrieve_s", "queue_s", "prefill_s", "ttft_s", "decode_tok_s", "check_s", "total_s"),
+    *("retrieve_s", "queue_s", "prefill_s", "ttft_s", "shown_s", "decode_tok_s", "check_s", "total_s"),
     *("prompt_tokens", "cached_tokens", "completion_tokens"),
 }
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.cite import Citer, terms
-from assistant.draft import Draft, VerbatimDraft
-from assistant.records import Chunk, Hit, SentenceChecked, Token
+from assistant.draft import Check, Draft, VerbatimDraft, Written
+from assistant.records import Chunk, Hit, Pending, SentenceChecked, Token, Verdict
 
 TEXT = (
     "The Northern Line opened in 1890. It carried 5.1 million passengers in its first year, far more than planned. "
@@ -166,3 +166,109 @@ def test_json_that_broke_off_is_cited_as_text() -> None:
 def test_nothing_written_is_no_sentence() -> None:
     draft, events = verbatim([])
     assert (draft.text, draft.sentences, events) == ("", [], [])
+
+
+class Late:
+    """A check whose verdict is there when somebody says so."""
+
+    def __init__(self, verdict: Verdict, done: bool = True) -> None:
+        self.done, self._verdict = done, verdict
+
+    def verdict(self) -> Verdict:
+        self.done = True
+        return self._verdict
+
+
+def strict(pieces: list[str], checks: dict[str, Late]) -> tuple[Draft, list[Written]]:
+    def begin(sentence: str) -> Check:
+        return next((check for word, check in checks.items() if word in sentence), Late("supported"))
+
+    draft = Draft(Citer("When did it open?", [hit(TEXT)]), begin, strict=True)
+    return draft, [event for piece in pieces for event in draft.feed(piece)] + list(draft.flush())
+
+
+def shown(events: list[Written]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Token))
+
+
+def test_strict_text_is_pending_until_its_verdict_is_there() -> None:
+    late = Late("supported", done=False)
+    draft, events = strict(["The line opened ", "in 1890. It carried", " 5.1 million passengers."], {"opened": late})
+    pending = [event.text for event in events if isinstance(event, Pending)]
+    assert pending[0] == "The line opened"
+    assert pending[-1] == ""
+    first = next(place for place, event in enumerate(events) if isinstance(event, Token))
+    assert all(not isinstance(event, Token) for event in events[:first])
+    assert draft.text == shown(events)
+    assert draft.text == "The line opened in 1890. [1] It carried 5.1 million passengers. [2]"
+    assert [sentence.verdict for sentence in draft.sentences] == ["supported", "supported"]
+
+
+def test_strict_leaves_out_what_no_source_supports_and_numbers_only_what_stays() -> None:
+    draft, events = strict(
+        ["The line opened in 1890. It was dug by giants for four years. It was extended to Morden in 1924."],
+        {"giants": Late("unsupported")},
+    )
+    assert shown(events) == "The line opened in 1890. [1] It was extended to Morden in 1924. [2]"
+    assert draft.failed == ["It was dug by giants for four years."]
+    assert [citation.n for citation in draft.citations] == [1, 2]
+
+
+def test_verdicts_come_in_the_order_of_the_sentences() -> None:
+    _, events = strict(
+        ["It opened in 1890. It was extended to Morden in 1924. And ", "more."],
+        {"1890": Late("supported", done=False), "1924": Late("supported")},
+    )
+    checked = [event.sentence.text for event in events if isinstance(event, SentenceChecked)]
+    assert checked == ["It opened in 1890.", "It was extended to Morden in 1924.", "And more."]
+
+
+def test_nothing_is_left_where_all_fails() -> None:
+    draft, events = strict(["Bananas are yellow."], {"Bananas": Late("unsupported")})
+    assert (draft.text, draft.sentences, draft.citations) == ("", [], ())
+    assert events[-1] == Pending("")
+
+
+def test_a_second_try_adds_only_what_is_new() -> None:
+    draft, _ = strict(["The line opened in 1890. Giants dug it."], {"Giants": Late("unsupported")})
+    again = "The line opened in 1890. Giants dug it. It was extended to Morden in 1924."
+    events = [*draft.feed(again), *draft.flush()]
+    assert draft.text == "The line opened in 1890. [1] It was extended to Morden in 1924. [2]"
+    assert shown(events) == " It was extended to Morden in 1924. [2]"
+    assert draft.failed == ["Giants dug it."]
+
+
+def test_another_number_is_something_new() -> None:
+    draft, _ = strict(["It carried 9.7 million passengers in its first year."], {"9.7": Late("unsupported")})
+    list(draft.feed("It carried 5.1 million passengers in its first year."))
+    list(draft.flush())
+    assert draft.text == "It carried 5.1 million passengers in its first year. [1]"
+
+
+def test_unchecked_sentences_stand_and_say_so() -> None:
+    draft, events = strict(["The line opened in 1890."], {"opened": Late("unchecked")})
+    assert shown(events) == "The line opened in 1890. [1]"
+    assert draft.sentences[0].verdict == "unchecked"
+
+
+def test_a_json_answer_is_as_good_as_its_worst_statement() -> None:
+    def begin(sentence: str) -> Check:
+        return Late("unsupported" if "1999" in sentence else "supported")
+
+    for text, verdict in (('{"opened": "in 1890"}', "supported"), ('[{"opened": "in 1999"}]', "unsupported")):
+        draft = VerbatimDraft(Citer("When did it open?", [hit(TEXT)]), begin, strict=True)
+        list(draft.feed(text))
+        list(draft.flush())
+        assert (draft.text, draft.sentences[0].verdict) == (text, verdict)
+
+
+@given(st.lists(answers, max_size=6), st.integers(0, 2))
+def test_strict_text_is_what_was_shown_whatever_fails(pieces: list[str], fails: int) -> None:
+    verdicts: list[Verdict] = ["supported", "unsupported", "unchecked"]
+    checks = iter(range(1000))
+    draft = Draft(
+        Citer("When?", [hit(TEXT)]), lambda _: Late(verdicts[(next(checks) + fails) % 3], done=fails > 0), strict=True
+    )
+    events = [event for piece in pieces for event in draft.feed(piece)] + list(draft.flush())
+    assert shown(events) == draft.text
+    assert all(sentence.text in draft.text for sentence in draft.sentences)

@@ -307,6 +307,21 @@ def test_words_are_weighed_and_nothing_is_written(engine: Engine) -> None:
     assert back == pytest.approx(-odds, abs=0.2)
 
 
+def test_weighing_beside_an_answer_changes_neither(engine: Engine) -> None:
+    """The weighing shares the cells of the prompt that is being answered."""
+    asked = turns("Write the numbers from one to twenty in words.")
+    words = (("One", "one"), ("Two", "two"))
+    alone = engine.weigh(asked, words, threading.Event()).result()
+    text = "".join(event.text for event in engine.generate(asked, Params(max_tokens=24)) if isinstance(event, Piece))
+    generation = engine.generate(asked, Params(max_tokens=24))
+    beside = [next(generation)]
+    weighing = engine.weigh(asked, words, threading.Event())
+    beside += list(generation)
+    assert "".join(event.text for event in beside if isinstance(event, Piece))[:20] == text[:20]
+    assert alone is not None
+    assert weighing.result() == pytest.approx(alone, abs=0.3)
+
+
 def test_words_of_several_tokens_cannot_be_weighed(engine: Engine) -> None:
     with pytest.raises(BadInput, match="one token"):
         engine.generate(turns("Hm?"), Params(weigh=(("antidisestablishmentarianism",), ("no",))))

@@ -16,8 +16,7 @@ from fake_embedder import FakeEmbedder
 from assistant.cite import terms
 from assistant.embedder import Embedder
 from assistant.errors import BadInput, EmbedderMismatch
-from assistant.evidence import AGAINST, FEATURES
-from assistant.evidence import _ordered as ordered
+from assistant.evidence import AGAINST, FEATURES, ordered
 from evals import calibrate
 from evals import claims as data
 from evals.checker import FILE, Checker, Weights, judge, said

@@ -56,10 +56,14 @@ STAGES = {
     "prompt": {"passages"},
     "cite": set(),
     "evidence": {"cite", "dates"},
-    "draft": {"cite"},
+    "logistic": set(),
+    "check": {"evidence", "logistic"},
+    "abstain": {"passages"},
+    "conflict": {"cite", "evidence"},
+    "draft": {"cite", "conflict"},
     "walk": set(),
 }
-WIRING = {"chain", "ingest", "ingest_run", "opening", "runnables"}
+WIRING = {"chain", "ingest", "ingest_run", "opening", "runnables", "writing"}
 DOORS = {"cli", "cli_bench", "cli_doctor", "cli_eval", "cli_models", "web", "api", "batch", "doctor"}
 WIRED = WIRING | {
     "models",

@@ -147,11 +147,12 @@ def scheduler_of(
 
 
 class Client:
-    def __init__(self, prompt: Sequence[int] | TokenPrompt, most: int) -> None:
+    def __init__(self, prompt: Sequence[int] | TokenPrompt, most: int, weighs: bool = False) -> None:
         self.events: list[Piece | Done | Exception] = []
         self.cancel = threading.Event()
         tokens = prompt if isinstance(prompt, TokenPrompt) else plain(prompt)
-        self.request = Request(tokens, Params(max_tokens=most), self.events.append, self.cancel)
+        params = Params(max_tokens=most, weigh=(("yes",), ("no",)) if weighs else None)
+        self.request = Request(tokens, params, self.events.append, self.cancel)
 
     @property
     def text(self) -> str:
@@ -418,3 +419,51 @@ def test_what_is_left_to_read_is_read_at_once_where_one_step_can() -> None:
 
     assert read_in_a_step(100) == 100
     assert 0 < read_in_a_step(300) < 64
+
+
+def test_what_weighs_words_goes_first_and_needs_no_place_among_the_answers() -> None:
+    backend = FakeBackend(sequences=3, batch=32)
+    scheduler = scheduler_of(backend, active=1)
+    writing, waiting = Client([1, 2, 1], 8), Client([3, 3, 2], 8)
+    scheduler.waiting.extend([writing.request, waiting.request])
+    scheduler.step()
+    weighing = Client([1, 2, 2], 1, weighs=True)
+    scheduler.waiting.append(weighing.request)
+    scheduler.step()
+    assert isinstance(weighing.end, Done)
+    assert not waiting.events
+    drain(scheduler)
+    assert (writing.text, waiting.text) == (expected([1, 2, 1], 8)[0], expected([3, 3, 2], 8)[0])
+
+
+def test_a_prompt_that_begins_as_a_running_one_shares_its_cells() -> None:
+    """Nothing of the shared prefix is computed again, and cutting one of the two leaves the other whole."""
+    backend = FakeBackend(cells=200, sequences=3, batch=32)
+    scheduler = scheduler_of(backend, active=2, prefixes=0)
+    head = [1, 2, 3] * 10
+    first = Client([*head, 5], 10)
+    scheduler.waiting.append(first.request)
+    scheduler.step()
+    before = backend.decoded
+    second = Client([*head, 6, 7], 10)
+    scheduler.waiting.append(second.request)
+    scheduler.step()
+    assert backend.decoded - before <= 3  # the two tokens, and one of the first answer
+    assert second.request.cached == len(head)
+    drain(scheduler)
+    assert (first.text, second.text) == (expected([*head, 5], 10)[0], expected([*head, 6, 7], 10)[0])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(prompts, st.booleans(), st.integers(0, 10)), min_size=1, max_size=10))
+def test_weighing_changes_no_answer(jobs: list[tuple[list[int], bool, int]]) -> None:
+    backend = FakeBackend(sequences=4, batch=12)
+    scheduler = scheduler_of(backend, active=2)
+    clients = [Client(prompt, 1 if weighs else 8, weighs) for prompt, weighs, _ in jobs]
+    for step in range(11):
+        scheduler.waiting.extend(c.request for c, (_, _, at) in zip(clients, jobs, strict=True) if at == step)
+        scheduler.step()
+    drain(scheduler)
+    for client, (prompt, weighs, _) in zip(clients, jobs, strict=True):
+        assert isinstance(client.end, Done)
+        assert weighs or client.text == expected(prompt, 8)[0]

@@ -1,0 +1,132 @@
+"""Do the sources say what a sentence of an answer says?
+
+Two independent witnesses are heard: the language model itself, asked over the sources it has read already whether they
+state it (the log odds of yes over no, not a text), and what the words, numbers, names and meaning of the sentence have
+in common with them (`evidence`). A logistic regression weighs the two; `check.json` holds its weights and thresholds,
+how they came about, and how good they are on what had no part in them (`evals.calibrate_check`).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from assistant import logistic
+from assistant.errors import AssistantError
+from assistant.evidence import FEATURES, Embeds, Evidence
+from assistant.records import Hit, Verdict
+
+STATED = "stated"  # the model's log odds, beside the FEATURES of evidence
+YES_OR_NO = (("yes", "Yes", " yes", " Yes", "YES"), ("no", "No", " no", " No", "NO"))
+
+log = logging.getLogger(__name__)
+
+
+class Weighs(Protocol):
+    """A question to the model that goes on beside the answer."""
+
+    @property
+    def done(self) -> bool: ...
+    def result(self) -> float | None: ...  # log odds of yes over no; None where it was stopped
+    def close(self) -> None: ...
+
+
+Ask = Callable[[str], Weighs]  # asks the model whether the sources state a sentence
+
+
+class Weights(logistic.Weights):
+    """`check.json`: how likely the sources support a sentence, by all that is known of it.
+
+    The log odds of one language model mean nothing for another, so they belong to the file with `model_sha256`.
+    """
+
+    features: ClassVar[Collection[str]] = (*FEATURES, STATED)
+    file: ClassVar[Path] = Path(__file__).with_suffix(".json")
+    command: ClassVar[str] = "python -m evals.calibrate_check ROWS"
+
+    model_sha256: str
+
+
+class WordsWeights(logistic.Weights):
+    """`check_words.json`: the same without the language model's word, for models that nobody has calibrated."""
+
+    features: ClassVar[Collection[str]] = tuple(FEATURES)
+    file: ClassVar[Path] = Path(__file__).with_name("check_words.json")
+    command: ClassVar[str] = Weights.command
+
+
+class Checker:
+    """Begins checks. Safe to use from several threads."""
+
+    def __init__(self, embedder: Embeds, weights: Weights | WordsWeights) -> None:
+        self._evidence = Evidence(embedder)
+        self._weights = weights
+
+    @classmethod
+    def load(cls, embedder: Embeds, model_sha256: str) -> Checker | None:
+        """With the weights for this model, or those for any; None with another embedder than theirs, as then nothing
+        can be checked. Raises BadInput when a file is damaged.
+        """
+        own = Weights.read()
+        weights = own if own.model_sha256 == model_sha256 else WordsWeights.read()
+        return cls(embedder, weights) if embedder.sha256 == weights.embedder_sha256 else None
+
+    @property
+    def asks(self) -> bool:
+        """Whether the language model is asked."""
+        return STATED in self._weights.weights
+
+    def begin(self, sentence: str, hits: Sequence[Hit], ask: Ask) -> SentenceCheck:
+        """Begins to check a sentence against the texts of the hits."""
+        return SentenceCheck(self, sentence, hits, ask if self.asks else None)
+
+    def support(self, sentence: str, passages: Sequence[str], stated: float | None) -> float:
+        """The probability that the passages support the sentence; NaN where it has nothing to look for."""
+        found = self.features(sentence, passages)
+        return self._weights.probability(found | ({} if stated is None else {STATED: stated})) if found else math.nan
+
+    def features(self, sentence: str, passages: Sequence[str]) -> dict[str, float]:
+        """Those of `evidence`; empty where there is no passage, or no term to look for."""
+        return self._evidence.features(sentence, "\n\n".join(passages)) if passages else {}
+
+    def verdict(self, support: float) -> Verdict:
+        if math.isnan(support):
+            return "unchecked"
+        return "supported" if support >= self._weights.threshold else "unsupported"
+
+
+class SentenceCheck:
+    """The check of one sentence. What goes wrong with it is logged, and the sentence is unchecked."""
+
+    def __init__(self, checker: Checker, sentence: str, hits: Sequence[Hit], ask: Ask | None) -> None:
+        self._checker, self._sentence = checker, sentence
+        self._passages = [hit.chunk.text for hit in hits]
+        self._weighing: Weighs | None = None
+        self._failed = False
+        if ask:
+            try:
+                self._weighing = ask(sentence)
+            except AssistantError as error:
+                self._fail(error)
+
+    @property
+    def done(self) -> bool:
+        return self._weighing is None or self._weighing.done
+
+    def verdict(self) -> Verdict:
+        """Waits for the model where it was asked."""
+        try:
+            stated = self._weighing.result() if self._weighing else None
+        except AssistantError as error:
+            return self._fail(error)
+        if self._failed or (self._weighing and stated is None):
+            return "unchecked"
+        return self._checker.verdict(self._checker.support(self._sentence, self._passages, stated))
+
+    def _fail(self, error: AssistantError) -> Verdict:
+        log.warning("A sentence could not be checked: %s", error)
+        self._failed = True
+        return "unchecked"

@@ -1,0 +1,50 @@
+"""Fits a small logistic regression: what `assistant.logistic` keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_STEPS = 100
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.bool_]
+
+
+def fit(rows: Array, true: Labels, counts: Array, signs: Sequence[int], penalty: float) -> tuple[Array, float]:
+    """Weights [features] and bias of a logistic regression over `rows` [n, features], with `penalty` on the squares of
+    the weights of standardised features (ridge; le Cessie and van Houwelingen 1992). Row i counts as much as
+    `counts[i]`.
+
+    A weight may not go against what its feature means: where it would not have the sign given, 1 or -1, the feature is
+    left out, with weight 0. A feature with sign 0 may have either.
+    """
+    kept = np.arange(rows.shape[1])
+    while True:
+        part = rows[:, kept]
+        middle, width = part.mean(axis=0), np.maximum(part.std(axis=0), 1e-9)
+        found = _newton((part - middle) / width, true, counts, penalty)
+        right = found[:-1] * np.array(signs)[kept] >= 0
+        if right.all():
+            break
+        kept = kept[right]
+    weights = np.zeros(rows.shape[1])
+    weights[kept] = found[:-1] / width
+    return weights, float(found[-1] - weights[kept] @ middle)
+
+
+def _newton(rows: Array, true: Labels, counts: Array, penalty: float) -> Array:
+    """Newton's method: the weights, and last the bias, which has no penalty."""
+    rows = np.column_stack([rows, np.ones(len(rows))])
+    ridge = np.diag([penalty] * (rows.shape[1] - 1) + [0.0])
+    found = np.zeros(rows.shape[1])
+    for _ in range(_STEPS):
+        likely = 1 / (1 + np.exp(-rows @ found))
+        slope = rows.T @ (counts * (likely - true)) + ridge @ found
+        step = np.linalg.solve((rows.T * (counts * likely * (1 - likely))) @ rows + ridge, slope)
+        found = found - step
+        if np.abs(step).max() < 1e-9:
+            break
+    return found

@@ -1,0 +1,102 @@
+"""The check of a sentence: two witnesses weighed, and what becomes of it when one is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fake_embedder import FakeEmbedder
+
+from assistant.check import FEATURES, STATED, Ask, Checker, Weights, WordsWeights
+from assistant.errors import BadInput, EngineFailed
+from assistant.records import Chunk, Hit
+
+TEXT = "The Northern Line opened in 1890. Engineers led by Ada Marsh had dug for four years."
+HITS = [Hit(Chunk("c", "d", TEXT, 0, len(TEXT)), 1.0)]
+SAID = "The Northern Line opened in 1890."
+
+
+class Asked:
+    """A weighing whose result is there."""
+
+    done = True
+
+    def __init__(self, odds: float | Exception | None) -> None:
+        self._odds = odds
+
+    def result(self) -> float | None:
+        if isinstance(self._odds, Exception):
+            raise self._odds
+        return self._odds
+
+    def close(self) -> None: ...
+
+
+def says(odds: float | Exception | None) -> Ask:
+    return lambda _sentence: Asked(odds)
+
+
+def weights(**changed: object) -> Weights:
+    """Only the model's word counts, unless changed."""
+    known: dict[str, object] = {
+        "embedder": "fake",
+        "embedder_sha256": FakeEmbedder().sha256,
+        "bias": 0.0,
+        "weights": dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0},
+        "threshold": 0.5,
+        "about": {},
+        "model_sha256": "m",
+    }
+    return Weights.model_validate(known | changed)
+
+
+@pytest.mark.parametrize(("odds", "verdict"), [(2.0, "supported"), (-2.0, "unsupported"), (None, "unchecked")])
+def test_the_models_word_is_taken_as_a_number(odds: float | None, verdict: str) -> None:
+    assert Checker(FakeEmbedder(), weights()).begin(SAID, HITS, says(odds)).verdict() == verdict
+
+
+def test_words_outweigh_the_model_where_the_weights_say_so() -> None:
+    heavy = dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0, "numbers_missing": -9.0}
+    checker = Checker(FakeEmbedder(), weights(weights=heavy))
+    assert checker.begin(SAID, HITS, says(2.0)).verdict() == "supported"
+    assert checker.begin("The Northern Line opened in 1924.", HITS, says(2.0)).verdict() == "unsupported"
+
+
+def test_a_model_that_fails_leaves_the_sentence_unchecked() -> None:
+    failing: list[Callable[[str], Asked]] = [says(EngineFailed("No.", "Restart."))]  # type: ignore[list-item]
+
+    def refuses(_sentence: str) -> Asked:
+        raise EngineFailed("No.", "Restart.")
+
+    for ask in (*failing, refuses):
+        check = Checker(FakeEmbedder(), weights()).begin(SAID, HITS, ask)
+        assert check.done
+        assert check.verdict() == "unchecked"
+
+
+def test_nothing_to_look_for_or_nothing_to_look_in_is_unchecked() -> None:
+    checker = Checker(FakeEmbedder(), weights())
+    assert checker.begin("...", HITS, says(2.0)).verdict() == "unchecked"
+    assert checker.begin(SAID, [], says(2.0)).verdict() == "unchecked"
+
+
+def test_a_model_that_nobody_calibrated_is_not_asked() -> None:
+    shipped = Weights.read()
+    embedder = FakeEmbedder(sha256=shipped.embedder_sha256)
+    own, other = Checker.load(embedder, shipped.model_sha256), Checker.load(embedder, "0" * 64)
+    assert own is not None
+    assert other is not None
+    assert (own.asks, other.asks) == (True, False)
+    assert other.begin(SAID, HITS, lambda _: pytest.fail("asked")).verdict() == "supported"
+
+
+def test_with_another_embedder_nothing_is_checked() -> None:
+    assert Checker.load(FakeEmbedder(), Weights.read().model_sha256) is None
+
+
+@pytest.mark.parametrize("kind", [Weights, WordsWeights])
+def test_damaged_weights_are_told(tmp_path: Path, kind: type[Weights] | type[WordsWeights]) -> None:
+    (tmp_path / "check.json").write_text("{}")
+    with pytest.raises(BadInput, match=r"check\.json"):
+        kind.read(tmp_path / "check.json")
