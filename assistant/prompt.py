@@ -29,6 +29,7 @@ _PLACEHOLDERS = {
     "again": {"sentences"},
 }
 _MARKER = re.compile(r" \[\d{1,3}\]")  # as our answers have it
+_OURS = re.compile(r"^(?=[ \t]*(?:Sources?|Question|Proposed answer)[ \t]*[:：])", re.MULTILINE | re.IGNORECASE)
 _TURN_TOKENS = 8  # what a chat template adds around a message, at most
 _LEAST = 2 * _TURN_TOKENS  # tokens below which a turn is not worth keeping
 _POINTED = 4  # a question with its likely passages takes at most this part of the budget
@@ -130,7 +131,7 @@ class Prompts:
     def _ask(self, question: str, passages: Sequence[Passage]) -> str:
         if not passages:
             return self._fill("question", question=question)
-        return self._fill("pointed", question=question, passages=" ".join(passage.text for passage in passages))
+        return self._fill("pointed", question=question, passages=_quoted(" ".join(passage.text for passage in passages)))
 
     def _turns(self, history: Sequence[Message]) -> list[Message]:
         """The history as the model saw it: earlier questions in their form, answers without our markers."""
@@ -155,10 +156,15 @@ class Prompts:
         """A chunk as the model reads it: the same in every prompt, whatever its rank."""
         chunk = hit.chunk
         heading = ", ".join(part for part in (chunk.title or chunk.file, chunk.publisher, chunk.date) if part)
-        return self._fill("source", heading=heading, text=chunk.text) + "\n"
+        return self._fill("source", heading=" ".join(heading.split()), text=_quoted(chunk.text)) + "\n"
 
     def _fill(self, name: str, **values: str) -> str:
         return Template(self._texts[name]).substitute(values)
+
+
+def _quoted(text: str) -> str:
+    """A document's text in which no line looks like one of the prompt's own: such lines are set off as quotations."""
+    return _OURS.sub("> ", text)
 
 
 def _together(hits: Sequence[Hit]) -> list[Hit]:
