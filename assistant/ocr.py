@@ -16,7 +16,7 @@ from assistant.content import page_numbers
 from assistant.errors import DamagedFile, OcrMissing, ScannedFile
 from assistant.markup import Element
 from assistant.pdf_columns import Word
-from assistant.tesseract import Picture
+from assistant.tesseract import Ocr, Picture
 
 DPI = 300  # dots an inch that tesseract's manual asks for
 LONGEST_SIDE = 7_000  # pixels; larger pages are drawn more coarsely
@@ -26,16 +26,6 @@ _SPACE = 0.15  # in letter sizes; what the layout takes for one
 _UNSPACED = "\u2e80"  # from here on scripts of East Asia, mostly written without spaces
 _ELSEWHERE = "recognise its text with another program, for example `ocrmypdf in.pdf out.pdf`, and add the result."
 OFF = f'Set read.ocr to "auto" to have scans read here, or {_ELSEWHERE}'
-
-
-@dataclass(frozen=True, slots=True)
-class Ocr:
-    """How scans are to be read: `languages` as tesseract names them ("eng+deu"). `on_page` is told, before each page
-    and after the last, how many scanned pages of a file are done and how many there are.
-    """
-
-    languages: str
-    on_page: Callable[[int, int], None]
 
 
 @dataclass(slots=True)

@@ -15,10 +15,10 @@ from assistant import pdf_page
 from assistant.content import Content, Facts, page_numbers, stated_author, stated_title
 from assistant.decode import unified
 from assistant.errors import DamagedFile, EncryptedFile, OcrMissing, ScannedFile
-from assistant.ocr import Ocr, Recognised
+from assistant.ocr import Recognised
 from assistant.pdf_layout import SOFT_HYPHEN
 from assistant.pdf_page import Tally
-from assistant.tesseract import Picture
+from assistant.tesseract import Ocr, Picture
 
 _UNKNOWN_SHARE = 0.05  # of letters without a known character above which it is told
 _BROKEN_WORD = re.compile(rf"(\w+){SOFT_HYPHEN}(\w+)")

@@ -11,8 +11,7 @@ from assistant import ocr as ocr_room
 from assistant.content import Content
 from assistant.decode import unified
 from assistant.errors import DamagedFile
-from assistant.ocr import Ocr
-from assistant.tesseract import Picture
+from assistant.tesseract import Ocr, Picture
 
 _FORMATS = ("GIF", "JPEG", "PNG", "TIFF")
 _PAGE_INCHES = 11.7  # longer side of A4, which a picture is taken to show that does not say how large it is
@@ -28,9 +27,11 @@ def read(data: bytes, name: str, ocr: Ocr | None = None) -> Content:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         count = min(getattr(image, "n_frames", 1), _MAX_PAGES) if image.format == "TIFF" else 1
         found = ocr_room.recognise(range(1, count + 1), partial(_draw, image), ocr)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise DamagedFile(f"{name} is refused: {error}", "Save it with fewer pixels.") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow raises for broken files
         raise DamagedFile(
-            f"{name} is damaged or too large: {error}.", "Open it with a picture viewer and save it again."
+            f"{name} is damaged: it is not a whole picture.", "Open it with a picture viewer and save it again."
         ) from error
     if not found.texts:
         raise found.error(name, count)

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from assistant import readers
 from assistant.errors import AssistantError
-from assistant.ocr import Ocr
+from assistant.tesseract import Ocr
 from assistant.unpack import Archive
 
 _DEEP = 20_000  # calls; pages and documents may be nested far deeper than Python expects

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from assistant import formats
 from assistant.content import Content
 from assistant.errors import DamagedFile, EmptyFile, EncryptedFile, UnsupportedFile
-
-if TYPE_CHECKING:
-    from assistant.ocr import Ocr
+from assistant.tesseract import Ocr
 
 
 def read(data: bytes, name: str, ocr: Ocr | None = None) -> Content:

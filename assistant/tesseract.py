@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 PAGE_S = 90.0  # limit for one page; less than `sandbox.TIME_S`, so that a page fails and not its file
@@ -39,6 +40,16 @@ class Unavailable(Exception):
 
 class Failed(Exception):
     """The program failed at one picture; the text says how and continues a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ocr:
+    """How scans are to be read: `languages` as tesseract names them ("eng+deu"). `on_page` is told, before each page
+    and after the last, how many scanned pages of a file are done and how many there are.
+    """
+
+    languages: str
+    on_page: Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

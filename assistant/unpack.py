@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from assistant import formats, readers
 from assistant.content import Content, Member
 from assistant.errors import BadInput, UnreadableFile
 from assistant.packed import MAX_MEMBERS, Packed
-
-if TYPE_CHECKING:
-    from assistant.ocr import Ocr
+from assistant.tesseract import Ocr
 
 MAX_DEPTH = 3  # archives in archives
 _MAX_NESTED = 300 * 1024 * 1024  # bytes of all archives in an archive, which are kept in memory

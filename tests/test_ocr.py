@@ -27,11 +27,10 @@ from assistant.content import Content
 from assistant.documents import read, read_bytes
 from assistant.errors import BadSettings, DamagedFile, OcrMissing, ReaderFailed, ScannedFile, UnsupportedFile
 from assistant.ingest import Ingest
-from assistant.ocr import Ocr
 from assistant.records import Progress
 from assistant.sandbox import Cancelled, Sandbox
 from assistant.settings import ReadSection, load
-from assistant.tesseract import Picture
+from assistant.tesseract import Ocr, Picture
 
 ENGLISH = Ocr("eng", lambda done, total: None)
 BLANK = Picture(b"\xff" * 100, 10, 10, 300)
