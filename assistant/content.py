@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 _NO_TITLE = re.compile(
     r"microsoft \w+ -.*|(?:new |\(?)?untitled.*|\(?anonymous\)?|unspecified|no title|powerpoint.*|"
-    r"[\W\d_]*|\S*[\d_]\S*|.*\.(?:docx?|pdf|xlsx?|pptx?|tex|dvi|indd|qxd|rtf|odt|txt|html?|ps|eps|wpd|pmd|pages|epub|md)|"
+    r"[\W\d_]*|\S*[\d_]\S*|.*\.(?:docx?|pdf|xlsx?|pptx?|tex|dvi|indd|qxd|rtf|odt|txt|html?|ps|eps|wpd|pmd|pages|epub|md|jpe?g|png|tiff?|gif)|"
     r"(?:document|presentation|title|slide|book|workbook|layout|page|scan|image|doc|home|index|welcome)\s*\d*",
     re.IGNORECASE,
 )
@@ -31,7 +32,8 @@ class Facts:
 class Content:
     """`pages` are the offsets at which pages start, empty without pages. `notes` are sentences for the person about
     what of the file is not in `text`. `prose` says whether the text may state its own title and date: the rows of a
-    table and the lines of a program do not.
+    table and the lines of a program do not. `awaits_ocr` says that scanned pages were left out for want of a program
+    that reads them.
     """
 
     text: str
@@ -39,6 +41,7 @@ class Content:
     facts: Facts = Facts()
     notes: tuple[str, ...] = ()
     prose: bool = True
+    awaits_ocr: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,12 @@ def stated_author(author: str | None) -> str | None:
     if _NO_AUTHOR.fullmatch(author) or not 3 <= len(author) <= 200 or " " not in author or "://" in author:
         return None
     return author
+
+
+def page_numbers(pages: Collection[int]) -> str:
+    """Pages as a person is told them: "page 3", "2 pages (3, 4)"; of many the first ten."""
+    shown = ", ".join(map(str, list(pages)[:10])) + (", …" if len(pages) > 10 else "")
+    return f"{len(pages)} pages ({shown})" if len(pages) > 1 else f"page {shown}"
 
 
 def _bare(text: str) -> str:

@@ -13,11 +13,11 @@ from typing import Any
 
 import psutil
 
-from assistant import models, tuning
+from assistant import models, tesseract, tuning
 from assistant.errors import AssistantError, BadSettings
 from assistant.ingest import Ingest
 from assistant.models import LocalModel
-from assistant.settings import Settings, home_config, origins
+from assistant.settings import ReadSection, Settings, home_config, origins
 from assistant.tuning import Trial, Tuning
 
 _PACKAGES = ("llama-cpp-python", "chromadb", "langchain", "langchain-core", "gradio", "onnxruntime")
@@ -36,6 +36,7 @@ def examine(settings: Settings) -> dict[str, Any]:
         "software": _software(),
         "models": found,
         "collections": _collections(settings, problems),
+        "scans": scans(settings.read),
         "gpu": gpu(settings.engine.gpu_layers, tuned),
         "engine": _engine(settings, tuned),
         "tuning": tuning_facts(tuned),
@@ -131,6 +132,22 @@ def _trial(trial: Trial) -> dict[str, Any]:
         return {"outcome": trial.outcome}
     speeds = f"reads {trial.prefill_tok_s:.0f}, writes {trial.decode_tok_s:.1f} tokens/s"
     return {"outcome": f"{trial.question_s:.1f} s a question", "speeds": speeds}
+
+
+def scans(read: ReadSection) -> dict[str, Any]:
+    """Whether scanned pages are read, with what, and in which languages."""
+    found = tesseract.program()
+    facts: dict[str, Any] = {"program": found or "tesseract not found", "ocr_languages": read.ocr_languages}
+    try:
+        if found:
+            facts |= {"version": tesseract.version(), "installed_languages": tesseract.installed()}
+        tesseract.check(read.ocr_languages)
+        state = "read by OCR"
+    except tesseract.Failed as error:
+        state = f"not read: {error}"
+    except tesseract.Unavailable as error:
+        state = f"not read: {error.why}. {error.hint}"
+    return {"state": "not read: read.ocr is off" if read.ocr == "off" else state} | facts
 
 
 def _why_no_gpu(gpu_layers: int, built: tuple[str, ...], devices: tuple[str, ...]) -> str:

@@ -32,9 +32,10 @@ _INVISIBLE = "\ufeff\u200b\u2060"
 def read(path: Path, max_bytes: int = MAX_BYTES, sandbox: Sandbox | None = None) -> Document:
     """The document in the file at `path`. Without `sandbox` it gets one of its own.
 
-    Raises UnsupportedFile for a suffix that is not in `SUFFIXES` and for content that is of no kind that is read,
-    FileTooLarge for one of more than `max_bytes`, UnreadableFile for one that is missing, not a regular file or not
-    permitted, and its kinds for one that is empty, encrypted, scanned or damaged, or that the reader fails at.
+    Raises UnsupportedFile for a suffix that is neither in `NAMED` nor in `formats.SCANS`, and for content that is of
+    no kind that is read; FileTooLarge for one of more than `max_bytes`; UnreadableFile for one that is missing, not a
+    regular file or not permitted, and its kinds for one that is empty, encrypted, scanned or damaged, or that the
+    reader fails at.
     """
     path = path.absolute()
     shown = _printable(str(path))
@@ -103,6 +104,7 @@ def document(content: Content, name: str, path: str, sha256: str) -> Document:
         date=stated.date or facts.date,
         pages=content.pages,
         notes=content.notes,
+        awaits_ocr=content.awaits_ocr,
     )
 
 
@@ -119,13 +121,11 @@ def listing(members: Sequence[Member], name: str) -> Content:
 
 def _check_suffix(name: str) -> None:
     suffix = formats.suffix(name)
-    if suffix in formats.KINDS or suffix in formats.LEGACY:
+    if suffix in (*formats.KINDS, *formats.LEGACY, *formats.SCANS):
         return
     kind = f"{suffix} files" if suffix else "files without a suffix"
     if suffix in formats.PICTURES:
-        hint = (
-            "Recognise its text first, for example with `ocrmypdf --image-dpi 300 in.png out.pdf`, and add the result."
-        )
+        hint = "Save it as .png or .pdf, which are read by OCR."
     else:
         hint = f"Supported are {formats.SUMMARY}; convert the file to one of them."
     raise UnsupportedFile(f"{_printable(name)} is not supported: {kind} cannot be read.", hint)

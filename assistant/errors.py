@@ -14,6 +14,7 @@
     │   │   ├── EmptyFile         no text in it
     │   │   ├── EncryptedFile     needs a password
     │   │   ├── ScannedFile       only pictures of text
+    │   │   │   └── OcrMissing        and nothing here that could read them; another run may
     │   │   ├── DamagedFile       not as its format demands
     │   │   └── ReaderFailed      took too long, too much memory, or the reader crashed
     │   ├── UnsupportedFile   HTTP 415
@@ -98,6 +99,9 @@ class EncryptedFile(UnreadableFile): ...
 
 
 class ScannedFile(UnreadableFile): ...
+
+
+class OcrMissing(ScannedFile): ...
 
 
 class DamagedFile(UnreadableFile): ...

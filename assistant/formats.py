@@ -46,7 +46,9 @@ LEGACY: dict[str, str] = {
     ".djvu": "Convert it to .pdf.",
     ".msg": "Save it as .eml in the mail program.",
 }
-PICTURES = (".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# Pictures of pages are read by OCR, but only where they are named: in a folder most pictures are none of text.
+SCANS = (".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
+PICTURES = (*SCANS, ".bmp", ".heic", ".webp")
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
@@ -60,7 +62,9 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"7z\xbc\xaf", "packed file of another kind than zip"),
     (b"Rar!", "packed file of another kind than zip"),
 )
-_BINARY = frozenset(["PDF", "Word document", "presentation", "spreadsheet", "OpenDocument file", "book", "archive"])
+_BINARY = frozenset(
+    ["PDF", "Word document", "presentation", "spreadsheet", "OpenDocument file", "book", "archive", "picture"]
+)
 _HTML = re.compile(rb"\s*(?:<!doctype html|<html)", re.IGNORECASE)
 
 
@@ -74,19 +78,24 @@ def is_plain(data: bytes, name: str) -> bool:
     return KINDS.get(suffix(name)) in ("text", "code") and _begins(data) is None
 
 
+def named(name: str) -> str | None:
+    """The kind of file that a name promises, None for one of an unknown kind."""
+    return "picture" if suffix(name) in SCANS else KINDS.get(suffix(name))
+
+
 def kind(data: bytes, name: str) -> str:
-    """What a file is: one of the values of `KINDS`, or "encrypted", "damaged", "picture", "old Word document", "old
+    """What a file is: one of the values of `KINDS`, "picture", or "encrypted", "damaged", "old Word document", "old
     presentation", "packed file ...", "file of an unknown kind". How it begins counts for more than its name.
     """
-    named = KINDS.get(suffix(name), "file of an unknown kind")
+    promised = named(name) or "file of an unknown kind"
     begins = _begins(data)
     if begins == "archive":
-        begins = _packed(data, named)
+        begins = _packed(data, promised)
     if begins:
         return begins
-    if named in _BINARY or suffix(name) in LEGACY:
+    if promised in _BINARY or suffix(name) in LEGACY:
         return "web page" if _HTML.match(data[:1024]) else "damaged"
-    return named
+    return promised
 
 
 def _begins(data: bytes) -> str | None:
@@ -115,7 +124,7 @@ def _old(data: bytes) -> str:
     return "file of an unknown kind"
 
 
-def _packed(data: bytes, named: str) -> str:
+def _packed(data: bytes, promised: str) -> str:
     """What is in a zip, by the files in it."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -123,7 +132,7 @@ def _packed(data: bytes, named: str) -> str:
             info = archive.getinfo("mimetype") if "mimetype" in names else None
             stated = archive.open(info).read(200).decode("ascii", "replace") if info and info.file_size < 200 else ""
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError, EOFError):
-        return named if named in _BINARY else "archive"
+        return promised if promised in _BINARY else "archive"
     for mark, what in (
         ("epub", "book"),
         ("opendocument.spreadsheet", "spreadsheet"),
@@ -134,4 +143,4 @@ def _packed(data: bytes, named: str) -> str:
     for start, what in (("word/", "Word document"), ("ppt/", "presentation"), ("xl/", "spreadsheet")):
         if "[Content_Types].xml" in names and any(name.startswith(start) for name in names):
             return what
-    return "book" if "META-INF/container.xml" in names and named == "book" else "archive"
+    return "book" if "META-INF/container.xml" in names and promised == "book" else "archive"

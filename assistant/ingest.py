@@ -35,17 +35,24 @@ class Ingest:
     """Adds, removes and lists documents. Safe to use from several threads; one at a time writes to a HOME.
 
     `library`, `index` and `embedder` are there for the read path to share; the last two load when first used, so that
-    listing documents is quick. Every method may raise StorageError, those that embed ModelMissing and ModelDamaged,
-    and those that take a collection UnknownCollection unless they make it.
+    listing documents is quick. `ocr` are the languages in which scans are read ("eng+deu"), "" leaves them. Every
+    method may raise StorageError, those that embed ModelMissing and ModelDamaged, and those that take a collection
+    UnknownCollection unless they make it.
     """
 
     def __init__(
-        self, home: Path, load_embedder: Callable[[], Embedder], max_chars: int = 1000, overlap_chars: int = 0
+        self,
+        home: Path,
+        load_embedder: Callable[[], Embedder],
+        max_chars: int = 1000,
+        overlap_chars: int = 0,
+        ocr: str = "",
     ) -> None:
         self.library = Library(home / "library.sqlite3")
         self._home = home
         self._load_embedder = load_embedder
         self._cut = (max_chars, overlap_chars)
+        self._ocr = ocr
         self._loading = threading.Lock()
         self._embedder: Embedder | None = None
         self._index: Index | None = None
@@ -61,7 +68,8 @@ class Ingest:
             threads = settings.engine.threads
             return Embedder(model.name, model.paths["model"], model.paths["tokenizer"], model.sha256, threads)
 
-        return cls(settings.home, load, settings.chunks.max_chars, settings.chunks.overlap_chars)
+        ocr = settings.read.ocr_languages if settings.read.ocr == "auto" else ""
+        return cls(settings.home, load, settings.chunks.max_chars, settings.chunks.overlap_chars, ocr)
 
     @property
     def embedder(self) -> Embedder:
@@ -183,7 +191,7 @@ class Ingest:
     # --- runs
 
     def _run(self, collection: str, progress: OnProgress | None = None, cancel: threading.Event | None = None) -> Run:
-        return Run(self.library, self.index, lambda: self.embedder, collection, self._cut, progress, cancel)
+        return Run(self.library, self.index, lambda: self.embedder, collection, self._cut, progress, cancel, self._ocr)
 
     def _changes(
         self, folders: Sequence[str], files: Sequence[str], cancel: threading.Event | None

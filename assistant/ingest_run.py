@@ -12,14 +12,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from assistant import chunks as cutting
-from assistant import documents, late
+from assistant import documents, late, tesseract
 from assistant.content import Member
-from assistant.errors import FileTooLarge, UnreadableFile, UnsupportedFile
+from assistant.errors import FileTooLarge, OcrMissing, UnreadableFile, UnsupportedFile
 from assistant.library import Library, shown
 from assistant.records import Chunk, Document, FileOutcome, OnProgress, Progress
 from assistant.sandbox import Cancelled, Sandbox
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 PIPELINE = 1  # goes up when documents or chunks come to make something else of the same file
 BATCH = 32  # chunks embedded and stored at a time; a stop takes effect between two batches
 T = TypeVar("T")
+AWAITS = "-awaits-ocr"  # ends the revision of what was read without its scanned pages
 UPLOADS = "upload/"  # what stands in the place of a folder for documents that came without one
 
 _UNREAD = (UnreadableFile, UnsupportedFile, FileTooLarge)  # what is wrong with a file and not with the run
@@ -45,7 +47,7 @@ class Run:
     """Reads, cuts, embeds and commits files, one after the other. Only while holding the lock on HOME.
 
     `embedder` is asked for when there is something to embed. Raises StorageError and EmbedderMismatch anywhere.
-    Close it: what it reads, it reads in another process.
+    `ocr` are the languages of scans, "" leaves them unread. Close it: what it reads, it reads in another process.
     """
 
     def __init__(
@@ -57,9 +59,10 @@ class Run:
         cut: tuple[int, int],
         progress: OnProgress | None = None,
         cancel: threading.Event | None = None,
-        sandbox: Sandbox | None = None,
+        ocr: str = "",
     ) -> None:
-        self._sandbox = sandbox or Sandbox(cancel=cancel)
+        self._sandbox = Sandbox(cancel=cancel, ocr=ocr, on_page=self._page)
+        self._ocr = ocr
         self._library = library
         self._index = index
         self._get_embedder = embedder
@@ -69,6 +72,9 @@ class Run:
         self._progress = progress
         self._cancel = cancel
         self._embedded = 0
+        self._scanned_before = 0  # scanned pages of the files before
+        self._scanned = 0
+        self._awaiting = False  # something of the archive at hand was left that OCR could read
         self._changed = False
 
     def close(self) -> None:
@@ -106,6 +112,14 @@ class Run:
         """Tells how many files are done."""
         if self._progress is not None:
             self._progress(Progress("Reading files", done, total, "files"))
+
+    def _page(self, done: int, total: int) -> None:
+        """Tells how many scanned pages are done, of those met so far; `done` of `total` are those of one file."""
+        if done == 0:
+            self._scanned_before = self._scanned
+        self._scanned = self._scanned_before + done
+        if self._progress is not None:
+            self._progress(Progress("Reading scans", self._scanned, self._scanned_before + total, "pages"))
 
     # --- files
 
@@ -158,12 +172,13 @@ class Run:
         if len(data) > documents.MAX_BYTES:
             raise FileTooLarge(f"{name} is larger than the limit.", "Unpack it and add the files in it.")
         members = self._guarded(lambda: self._sandbox.open(data, name))
+        self._awaiting = False
         outcomes = [self._member(path, number, member) for number, member in enumerate(members)]
         gone = sorted(set(known) - {f"{path}/{member.name}" for member in members})
         outcomes += [FileOutcome(shown(inner), "removed", self._library.at(self._collection, inner)) for inner in gone]
         if gone:
             self._drop(self._library.detach(self._collection, gone))
-        listing = documents.listing(members, name)
+        listing = replace(documents.listing(members, name), awaits_ocr=self._awaiting)
         return [*outcomes, self._take(path, sha256, lambda: documents.document(listing, name, path, sha256))]
 
     def _member(self, archive: str, number: int, member: Member) -> FileOutcome:
@@ -177,6 +192,7 @@ class Run:
             read = lambda: documents.document(self._sandbox.member(number), name, path, sha256)  # noqa: E731
             return self._take(path, sha256, read)
         except _UNREAD as error:
+            self._awaiting |= isinstance(error, OcrMissing)
             return self._failed(path, str(error))
 
     def _failed(self, path: str, reason: str) -> FileOutcome:
@@ -195,13 +211,28 @@ class Run:
     def _current(self, sha256: str) -> bool:
         """Whether a document of this content is stored as it would be now."""
         stored = self._library.stored(self._collection, sha256[:16])
-        return stored is not None and (stored.sha256, stored.revision) == (sha256, self._revision)
+        if stored is None or stored.sha256 != sha256:
+            return False
+        return stored.revision == self._revision or (stored.revision == self._revision + AWAITS and not self._has_ocr)
+
+    @cached_property
+    def _has_ocr(self) -> bool:
+        """Whether scans can be read now."""
+        if not self._ocr:
+            return False
+        try:
+            tesseract.check(self._ocr)
+        except tesseract.Unavailable:
+            return False
+        return True
 
     def _take(self, path: str, sha256: str, read: Callable[[], Document]) -> FileOutcome:
         stored = self._library.stored(self._collection, sha256[:16])
-        if stored is not None and (stored.sha256, stored.revision) == (sha256, self._revision):
+        if stored is not None and self._current(sha256):
+            self._awaiting |= stored.revision.endswith(AWAITS)
             return self._place(path, sha256[:16], stored.chunks)
         document = replace(self._guarded(read), path=shown(path), file=Path(shown(path)).name)
+        self._awaiting |= document.awaits_ocr
         return self._store(path, document, _chunks(document, self._cut))
 
     def _place(self, path: str, document_id: str, chunks: int) -> FileOutcome:
@@ -227,7 +258,8 @@ class Run:
             committed = self._library.chunks(self._collection, ids)  # of an earlier cut of the same content
             self._index.delete(self._collection, [chunk_id for chunk_id in ids if chunk_id not in committed])
             raise
-        self._drop(self._library.commit(self._collection, document, path, chunks, self._revision))
+        revision = self._revision + (AWAITS if document.awaits_ocr else "")
+        self._drop(self._library.commit(self._collection, document, path, chunks, revision))
         outcome: Literal["changed", "added"] = "changed" if before else "added"
         return FileOutcome(shown(path), outcome, document.id, len(chunks), " ".join(document.notes))
 

@@ -21,6 +21,7 @@ from assistant import pdf_layout
 from assistant.decode import unified
 from assistant.pdf_columns import Word
 from assistant.pdf_layout import SOFT_HYPHEN
+from assistant.tesseract import Picture
 
 _TINY = 1.5  # points; letters of less nobody reads
 _WHITE = 250  # of 255, in each colour
@@ -36,7 +37,7 @@ class Tally:
     hidden: int = 0
     letters: int = 0
     unknown: int = 0
-    pictures: int = 0
+    pictures: int = 0  # on pages with text
     without_text: list[int] = field(default_factory=list)  # numbers of pages on which something is drawn
     unread: list[int] = field(default_factory=list)
 
@@ -83,12 +84,26 @@ def text(document: pdfium.PdfDocument, number: int, tally: Tally) -> str:
     upright, aside = _turned(glyphs)
     parts = [pdf_layout.text(_words(upright)), *(" ".join(run) for run in aside)]
     shown = unified("\n\n".join(part for part in parts if part.strip()))
-    tally.pictures += len(drawn.pictures)
-    if not shown.strip() and (drawn.count or tally.unknown > before):
+    if shown.strip():
+        tally.pictures += len(drawn.pictures)
+    elif drawn.count or tally.unknown > before:
         tally.without_text.append(number + 1)
     text_page.close()
     page.close()
     return shown
+
+
+def draw(document: pdfium.PdfDocument, number: int, dpi: int, longest_side: int) -> Picture:
+    """A page, counted from 0, as a person sees it; with fewer dots an inch where it is larger than so many pixels."""
+    page = document[number]
+    scale = min(dpi / 72, longest_side / max(1.0, *page.get_size()))
+    bitmap = page.render(scale=scale, grayscale=True)
+    width, height, stride = bitmap.width, bitmap.height, bitmap.stride
+    grey = bytes(bitmap.buffer)
+    page.close()
+    if stride != width:  # rows end in padding
+        grey = b"".join(grey[row * stride : row * stride + width] for row in range(height))
+    return Picture(grey, width, height, max(1, round(72 * scale)))
 
 
 class _Drawn:

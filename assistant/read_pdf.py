@@ -5,32 +5,46 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 from pypdfium2 import raw
 
+from assistant import ocr as ocr_room
 from assistant import pdf_page
-from assistant.content import Content, Facts, stated_author, stated_title
+from assistant.content import Content, Facts, page_numbers, stated_author, stated_title
 from assistant.decode import unified
-from assistant.errors import DamagedFile, EncryptedFile, ScannedFile
+from assistant.errors import DamagedFile, EncryptedFile, OcrMissing, ScannedFile
+from assistant.ocr import Recognised
 from assistant.pdf_layout import SOFT_HYPHEN
 from assistant.pdf_page import Tally
+from assistant.tesseract import Ocr, Picture
 
 _UNKNOWN_SHARE = 0.05  # of letters without a known character above which it is told
 _BROKEN_WORD = re.compile(rf"(\w+){SOFT_HYPHEN}(\w+)")
-OCR_HINT = "Recognise its text first, for example with `ocrmypdf in.pdf out.pdf`, and add the result."
 
 
-def read(data: bytes, name: str) -> Content:
-    """The text of a PDF. Raises EncryptedFile, ScannedFile and DamagedFile."""
+def read(data: bytes, name: str, ocr: Ocr | None = None) -> Content:
+    """The text of a PDF. Of pages that show something but hold no text it is what OCR reads, where that is wanted.
+
+    Raises EncryptedFile, ScannedFile (OcrMissing where OCR could help) and DamagedFile.
+    """
     document = _opened(data, name)
     tally = Tally()
     pages = [pdf_page.text(document, number, tally) for number in range(len(document))]
+    scans = ocr_room.recognise(tally.without_text, partial(_draw, document), ocr)
+    for number, read_text in scans.texts.items():
+        pages[number - 1] = unified(read_text)
     if not any(page.strip() for page in pages):
-        raise _without_text(name, len(pages), tally)
+        raise _without_text(name, len(pages), tally, scans)
     text, starts = _whole(pages)
-    notes = _notes(document, len(pages), tally)
-    return Content(text, starts, _facts(document, name), tuple(notes))
+    notes = _notes(document, len(pages), tally, scans)
+    return Content(text, starts, _facts(document, name), tuple(notes), awaits_ocr=scans.awaits)
+
+
+def _draw(document: pdfium.PdfDocument, number: int) -> Picture:
+    """The page of that number, counted from 1."""
+    return pdf_page.draw(document, number - 1, ocr_room.DPI, ocr_room.LONGEST_SIDE)
 
 
 def _opened(data: bytes, name: str) -> pdfium.PdfDocument:
@@ -55,38 +69,32 @@ def _damaged(name: str) -> DamagedFile:
     )
 
 
-def _without_text(name: str, pages: int, tally: Tally) -> Exception:
+def _without_text(name: str, pages: int, tally: Tally, scans: Recognised) -> Exception:
     if len(tally.unread) == pages:
         return _damaged(name)
-    count = f"{pages} pages" if pages > 1 else "only page"
-    if tally.unknown:
-        return ScannedFile(f"{name} does not say which characters the letters on its {count} are.", OCR_HINT)
     if not tally.without_text:
+        count = f"{pages} pages" if pages > 1 else "only page"
         hidden = ", but holds hidden text" if tally.hidden else ""
         return ScannedFile(f"{name} shows nothing on its {count}{hidden}.", "Check that it is the file you meant.")
-    return ScannedFile(
-        f"{name} is scanned: its {count} {'are pictures' if pages > 1 else 'is a picture'} without text.", OCR_HINT
-    )
+    if tally.unknown and scans.missing:
+        return OcrMissing(f"{name} does not say which characters its letters are, and {scans.missing}.", scans.hint)
+    return scans.error(name, pages)
 
 
-def _notes(document: pdfium.PdfDocument, pages: int, tally: Tally) -> Iterator[str]:
+def _notes(document: pdfium.PdfDocument, pages: int, tally: Tally, scans: Recognised) -> Iterator[str]:
     if not raw.FPDF_DocumentHasValidCrossReferenceTable(document):
         yield "The file is damaged; what could be recovered was read."
     if tally.unread:
-        yield f"Damaged, not read: {_numbers(tally.unread)} of {pages}."
-    if tally.without_text:
-        yield f"Without text, perhaps scanned: {_numbers(tally.without_text)} of {pages}."
+        yield f"Damaged, not read: {page_numbers(tally.unread)} of {pages}."
+    if tally.without_text and scans.missing:
+        yield f"Without text, perhaps scanned: {page_numbers(tally.without_text)} of {pages}; {scans.missing}."
+    yield from scans.notes(pages)
     if tally.hidden:
         yield f"Hidden text left out: {tally.hidden:,} characters."
     if tally.unknown > _UNKNOWN_SHARE * (tally.letters + tally.unknown):
         yield f"Letters whose characters the file does not say: {tally.unknown:,}."
     if tally.pictures:
         yield f"Pictures not read: {tally.pictures:,}."
-
-
-def _numbers(pages: list[int]) -> str:
-    shown = ", ".join(map(str, pages[:10])) + (", …" if len(pages) > 10 else "")
-    return f"{len(pages)} pages ({shown})" if len(pages) > 1 else f"page {shown}"
 
 
 def _facts(document: pdfium.PdfDocument, name: str) -> Facts:

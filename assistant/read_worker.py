@@ -1,7 +1,8 @@
 """The process that parses: `python -m assistant.read_worker`, started by `sandbox`.
 
 It answers one request after the other until stdin ends. A request is a line of JSON, {"op", "name", "number",
-"size"}, and `size` bytes; an answer 8 bytes that give its length, and that many bytes of JSON.
+"size", "ocr"}, and `size` bytes; an answer 8 bytes that give its length, and that many bytes of JSON. While scanned
+pages are read, {"scanned": [done, total]} comes before the answer, as often as a page is done: it takes seconds each.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 
 from assistant import readers
 from assistant.errors import AssistantError
+from assistant.tesseract import Ocr
 from assistant.unpack import Archive
 
 _DEEP = 20_000  # calls; pages and documents may be nested far deeper than Python expects
@@ -39,10 +41,12 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     while line := requests.readline():
         request = json.loads(line)
         data = requests.read(request["size"])
+        languages = request["ocr"]
+        ocr = Ocr(languages, lambda done, total: _send(answers, {"scanned": [done, total]})) if languages else None
         try:
             if request["op"] == "open":
                 archive = Archive(data, request["name"])
-            answer = _answer(request, data, archive)
+            answer = _answer(request, data, archive, ocr)
         except AssistantError as error:
             answer = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
         except MemoryError:
@@ -50,20 +54,24 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         except Exception as error:  # noqa: BLE001 - whatever a parser raises is about this file alone
             answer = {"error": "crash", "message": f"{type(error).__name__}: {error}"}
         del data
-        encoded = json.dumps(answer).encode()
-        answers.write(len(encoded).to_bytes(8, "big") + encoded)
-        answers.flush()
+        _send(answers, answer)
 
 
-def _answer(request: dict[str, Any], data: bytes, archive: Archive | None) -> dict[str, Any]:
+def _send(answers: BinaryIO, answer: dict[str, Any]) -> None:
+    encoded = json.dumps(answer).encode()
+    answers.write(len(encoded).to_bytes(8, "big") + encoded)
+    answers.flush()
+
+
+def _answer(request: dict[str, Any], data: bytes, archive: Archive | None, ocr: Ocr | None) -> dict[str, Any]:
     if request["op"] == "read":
-        return asdict(readers.read(data, request["name"]))
+        return asdict(readers.read(data, request["name"], ocr))
     assert archive is not None
     if request["op"] == "open":
         return {"members": [asdict(member) for member in archive.members]}
     if request["op"] == "digest":
         return {"sha256": archive.digest(request["number"])}
-    return asdict(archive.read(request["number"]))
+    return asdict(archive.read(request["number"], ocr))
 
 
 def _limit(memory: int) -> None:
@@ -78,9 +86,11 @@ def _limit(memory: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process when its parent is gone, even while a parser hangs."""
+    """Ends this process, and what it started to read a scan, when its parent is gone; even while a parser hangs."""
     while os.getppid() == parent:
         time.sleep(1)
+    if os.getpgrp() == os.getpid():  # a group of our own, as `sandbox` starts us
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from assistant import formats
 from assistant.content import Content
 from assistant.errors import DamagedFile, EmptyFile, EncryptedFile, UnsupportedFile
+from assistant.tesseract import Ocr
 
-_PICTURE = "Recognise its text first, for example with `ocrmypdf --image-dpi 300 in.png out.pdf`, and add the result."
 
-
-def read(data: bytes, name: str) -> Content:
-    """The content of a file. What it is decides its beginning, and then its name; where they differ it is told.
+def read(data: bytes, name: str, ocr: Ocr | None = None) -> Content:
+    """The content of a file. What it is decides its beginning, and then its name; where they differ it is told. `ocr`
+    says how scans are to be read, None: not at all.
 
     Raises UnsupportedFile, UnreadableFile and its kinds.
     """
@@ -18,12 +20,12 @@ def read(data: bytes, name: str) -> Content:
         raise EmptyFile(f"{name} is empty.", "Check that it was saved, and is the file you meant.")
     kind = formats.kind(data, name)
     _refuse(kind, name)
-    content = _read(kind, data, name)
-    named = formats.KINDS.get(formats.suffix(name))
+    content = _read(kind, data, name, ocr)
+    named = formats.named(name)
     if kind != named:
         ending = formats.suffix(name) or "without a suffix"
         note = f"Its name ends in {ending}, but it is a {kind} and was read as such."
-        return Content(content.text, content.pages, content.facts, (note, *content.notes), content.prose)
+        return replace(content, notes=(note, *content.notes))
     return content
 
 
@@ -32,7 +34,7 @@ def _refuse(kind: str, name: str) -> None:
     if kind == "encrypted":
         raise EncryptedFile(f"{name} is encrypted: it needs a password.", "Save a copy without a password.")
     if kind == "damaged":
-        what = formats.KINDS.get(suffix, "file of its kind")
+        what = formats.named(name) or "file of its kind"
         raise DamagedFile(
             f"{name} is damaged or wrongly named: it does not begin as a {what} does.",
             "Open it with the program it is from and save it again.",
@@ -43,14 +45,12 @@ def _refuse(kind: str, name: str) -> None:
         )
     if kind == "old presentation":
         raise UnsupportedFile(f"{name} is not supported: it is a presentation of before 2007.", formats.LEGACY[".ppt"])
-    if kind == "picture":
-        raise UnsupportedFile(f"{name} is not supported: it is a picture.", _PICTURE)
-    if kind not in formats.KINDS.values():
+    if kind != "picture" and kind not in formats.KINDS.values():
         hint = formats.LEGACY.get(suffix, "Convert it to .pdf, .docx or .txt.")
         raise UnsupportedFile(f"{name} is not supported: it is a {kind}.", hint)
 
 
-def _read(kind: str, data: bytes, name: str) -> Content:
+def _read(kind: str, data: bytes, name: str, ocr: Ocr | None) -> Content:
     if kind in ("text", "code"):
         from assistant.decode import text
 
@@ -58,7 +58,11 @@ def _read(kind: str, data: bytes, name: str) -> Content:
     if kind == "PDF":
         from assistant import read_pdf
 
-        return read_pdf.read(data, name)
+        return read_pdf.read(data, name, ocr)
+    if kind == "picture":
+        from assistant import read_picture
+
+        return read_picture.read(data, name, ocr)
     if kind == "web page":
         from assistant import read_web
 

@@ -30,6 +30,7 @@ class Document:
     date: str | None = None  # ISO 8601: YYYY-MM-DD, or YYYY-MM / YYYY where the text says no more
     pages: tuple[int, ...] = ()  # offset at which each page starts; empty where the format has no pages
     notes: tuple[str, ...] = ()  # what of the file is not in `text`; told when it is read, and not kept
+    awaits_ocr: bool = False  # scanned pages were left out for want of a program that reads them
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -19,7 +21,7 @@ from assistant import errors
 from assistant.content import Content, Facts, Member
 from assistant.errors import AssistantError, ReaderFailed
 
-TIME_S = 120.0
+TIME_S = 120.0  # for a file; while scans are read, for a page
 MEMORY = 2 * 1024**3  # bytes
 _ADDRESSES = 2 * 1024**3  # bytes of addresses that Python and libraries reserve beyond what they use
 _POLL_S = 0.1
@@ -34,13 +36,24 @@ class Cancelled(Exception):
 class Sandbox:
     """Reads files in another process, which starts when first needed, and anew after a failure. Thread safe; close it.
 
-    `cancel` ends what is being read. Reading raises Cancelled, ReaderFailed and what `readers.read` raises.
+    `cancel` ends what is being read. `ocr` are the languages in which scans are read ("eng+deu"), "" leaves them
+    unread; `on_page` is told how many scanned pages of a file are done, and how many there are. Reading raises
+    Cancelled, ReaderFailed and what `readers.read` raises.
     """
 
-    def __init__(self, time_s: float = TIME_S, memory: int = MEMORY, cancel: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        time_s: float = TIME_S,
+        memory: int = MEMORY,
+        cancel: threading.Event | None = None,
+        ocr: str = "",
+        on_page: Callable[[int, int], None] | None = None,
+    ) -> None:
         self._time_s = time_s
         self._memory = memory
         self._cancel = cancel
+        self._ocr = ocr
+        self._on_page = on_page
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._archive: tuple[bytes, str] | None = None  # what the process has open, or is to open after a failure
@@ -86,7 +99,8 @@ class Sandbox:
     # --- the other process
 
     def _ask(self, op: str, data: bytes, name: str, number: int = 0) -> dict[str, Any]:
-        head = json.dumps({"op": op, "name": name, "number": number, "size": len(data)}).encode() + b"\n"
+        request = {"op": op, "name": name, "number": number, "size": len(data), "ocr": self._ocr}
+        head = json.dumps(request).encode() + b"\n"
         with self._lock:
             process = self._process or self._start()
             try:
@@ -107,14 +121,15 @@ class Sandbox:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is ours to handle
+            start_new_session=True,  # Ctrl-C is ours to handle; and a group, to end with what it starts
         )
         return self._process
 
     def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
+            with suppress(ProcessLookupError, PermissionError):  # nothing of the group is left
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
@@ -130,14 +145,18 @@ class Sandbox:
         received = bytearray()
         with selectors.DefaultSelector() as ready:
             ready.register(process.stdout, selectors.EVENT_READ)
-            while len(received) < 8 or len(received) < 8 + int.from_bytes(received[:8], "big"):
+            while (answer := _taken(received)) is None or ("scanned" in answer):
+                if answer is not None:
+                    if self._on_page is not None:
+                        self._on_page(*answer["scanned"])
+                    until = time.monotonic() + self._time_s
+                    continue
                 if ready.select(_POLL_S):
                     block = os.read(process.stdout.fileno(), _BLOCK)
                     if not block:
                         raise self._crashed(process, name)
                     received += block
                 self._watch(watched, until, name)
-        answer: dict[str, Any] = json.loads(received[8:])
         return answer
 
     def _watch(self, process: psutil.Process, until: float, name: str) -> None:
@@ -181,7 +200,18 @@ def _write(pipe: int, *parts: bytes) -> None:
         return
 
 
+def _taken(received: bytearray) -> dict[str, Any] | None:
+    """The first message of what was received, taken out of it; None while it is not whole."""
+    end = 8 + int.from_bytes(received[:8], "big")
+    if len(received) < 8 or len(received) < end:
+        return None
+    answer: dict[str, Any] = json.loads(received[8:end])
+    del received[:end]
+    return answer
+
+
 def _content(answer: dict[str, Any]) -> Content:
     return Content(
-        answer["text"], tuple(answer["pages"]), Facts(**answer["facts"]), tuple(answer["notes"]), answer["prose"]
+        **answer
+        | {"pages": tuple(answer["pages"]), "facts": Facts(**answer["facts"]), "notes": tuple(answer["notes"])}
     )

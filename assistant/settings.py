@@ -7,6 +7,7 @@ environment `ASSISTANT_<SECTION>__<KEY>`, then what the command line passes to `
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -84,6 +85,20 @@ class ChunksSection(Section):
         if self.overlap_chars > self.max_chars // 2:
             raise ValueError(f"overlap_chars {self.overlap_chars} is more than half of max_chars {self.max_chars}")
         return self
+
+
+class ReadSection(Section):
+    ocr: Literal["auto", "off"] = Field("auto", description="auto: scans are read where tesseract is installed")
+    ocr_languages: str = Field("eng", description="of scans, by tesseract's names, joined by +: eng+deu")
+
+    @field_validator("ocr_languages")
+    @classmethod
+    def _check_languages(cls, value: str) -> str:
+        if not re.fullmatch(r"\w[\w-]*(?:\+\w[\w-]*)*", value, re.ASCII):
+            raise PydanticCustomError(
+                "ocr_languages", "Input should be tesseract's names of languages joined by +, such as eng or eng+deu"
+            )
+        return value
 
 
 class RetrieveSection(Section):
@@ -165,6 +180,7 @@ class Settings(BaseSettings):
     )
     collection: str = Field("default", description="collection used when none is named")
     models: ModelsSection = ModelsSection()
+    read: ReadSection = ReadSection()
     chunks: ChunksSection = ChunksSection()
     retrieve: RetrieveSection = RetrieveSection()
     engine: EngineSection = EngineSection()

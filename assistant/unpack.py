@@ -9,6 +9,7 @@ from assistant import formats, readers
 from assistant.content import Content, Member
 from assistant.errors import BadInput, UnreadableFile
 from assistant.packed import MAX_MEMBERS, Packed
+from assistant.tesseract import Ocr
 
 MAX_DEPTH = 3  # archives in archives
 _MAX_NESTED = 300 * 1024 * 1024  # bytes of all archives in an archive, which are kept in memory
@@ -34,9 +35,9 @@ class Archive:
         """The sha256 of a member's content."""
         return hashlib.sha256(self._bytes(number)).hexdigest()
 
-    def read(self, number: int) -> Content:
+    def read(self, number: int, ocr: Ocr | None = None) -> Content:
         """The content of a member. Raises what `readers.read` does."""
-        return readers.read(self._bytes(number), self.members[number].name.rpartition("/")[2])
+        return readers.read(self._bytes(number), self.members[number].name.rpartition("/")[2], ocr)
 
     def _bytes(self, number: int) -> bytes:
         place = self._places[number]

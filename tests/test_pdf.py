@@ -109,7 +109,7 @@ def test_a_scan_is_named():
 
 def test_pages_that_are_scanned_are_told():
     content = read(show([(72, 700, "Text")]), IMAGE, "")
-    assert content.notes[0] == "Without text, perhaps scanned: page 2 of 3."
+    assert content.notes[0] == "Without text, perhaps scanned: page 2 of 3; text recognition is off."
 
 
 def test_text_that_is_turned():

@@ -310,7 +310,7 @@ def test_a_file_that_does_not_begin_as_its_kind_does(name: str):
     [
         (OLE + "WordDocument\0".encode("utf-16-le"), "a.doc", UnsupportedFile, ".docx"),
         (OLE + "EncryptedPackage\0".encode("utf-16-le"), "a.xlsx", EncryptedFile, "password"),
-        (b"\x89PNG\r\n\x1a\n", "a.pdf", UnsupportedFile, "picture"),
+        (b"\x89PNG\r\n\x1a\n", "a.pdf", DamagedFile, "not a whole picture"),
         (b"\x1f\x8b\x08", "a.zip", UnsupportedFile, "packed"),
     ],
 )  # fmt: skip

@@ -16,6 +16,7 @@ OWNERS = {
     "filelock": {"ingest", "models", "shared_folder"},
     "gradio": {"web"},
     "huggingface_hub": {"hub"},
+    "PIL": {"read_picture"},
     "jinja2": {"engine.template"},
     "langchain_core": {"chain", "runnables"},
     "llama_cpp": {"engine.backend", "engine.grammar", "engine.sampler"},
@@ -68,6 +69,7 @@ DOORS = {"cli", "cli_bench", "cli_doctor", "cli_eval", "cli_models", "web", "api
 WIRED = WIRING | {
     "models",
     "settings",
+    "tesseract",
     "tuning",
     "wire",
 }  # what doors may import, beside each other, leaves and their own helpers
