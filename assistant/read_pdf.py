@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 from pypdfium2 import raw
 
-from assistant import pdf_page
+from assistant import pdf_page, pdf_streams
 from assistant.content import Content, Facts, stated_author, stated_title
 from assistant.decode import unified
 from assistant.errors import DamagedFile, EncryptedFile, ScannedFile
@@ -26,10 +26,12 @@ def read(data: bytes, name: str) -> Content:
     document = _opened(data, name)
     tally = Tally()
     pages = [pdf_page.text(document, number, tally) for number in range(len(document))]
+    secret = raw.FPDF_GetSecurityHandlerRevision(document) >= 0  # its streams tell nothing without the key
+    streams = (0, 0) if secret else pdf_streams.broken(data)
     if not any(page.strip() for page in pages):
-        raise _without_text(name, len(pages), tally)
+        raise _without_text(name, len(pages), tally, broken=streams[0] > 0)
     text, starts = _whole(pages)
-    notes = _notes(document, len(pages), tally)
+    notes = [*_damage(document, streams), *_notes(len(pages), tally)]
     return Content(text, starts, _facts(document, name), tuple(notes))
 
 
@@ -55,8 +57,8 @@ def _damaged(name: str) -> DamagedFile:
     )
 
 
-def _without_text(name: str, pages: int, tally: Tally) -> Exception:
-    if len(tally.unread) == pages:
+def _without_text(name: str, pages: int, tally: Tally, broken: bool) -> Exception:
+    if len(tally.unread) == pages or (broken and not tally.without_text):
         return _damaged(name)
     count = f"{pages} pages" if pages > 1 else "only page"
     if tally.unknown:
@@ -69,9 +71,15 @@ def _without_text(name: str, pages: int, tally: Tally) -> Exception:
     )
 
 
-def _notes(document: pdfium.PdfDocument, pages: int, tally: Tally) -> Iterator[str]:
+def _damage(document: pdfium.PdfDocument, streams: tuple[int, int]) -> Iterator[str]:
     if not raw.FPDF_DocumentHasValidCrossReferenceTable(document):
         yield "The file is damaged; what could be recovered was read."
+    bad, count = streams
+    if bad:
+        yield f"Damaged: {bad:,} of its {count:,} compressed parts cannot be decoded in full, so text may be missing."
+
+
+def _notes(pages: int, tally: Tally) -> Iterator[str]:
     if tally.unread:
         yield f"Damaged, not read: {_numbers(tally.unread)} of {pages}."
     if tally.without_text:
