@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pdf_maker import IMAGE, Text, pdf, show
 
@@ -186,6 +186,7 @@ def test_a_file_of_which_nothing_decodes_is_damaged():
         read_pdf.read(pdf(LINES, packed=lambda data: bytes(len(data))), "a.pdf")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 300))
 def test_only_whole_streams_count_as_whole(content: bytes, cut: int):
     data = zlib.compress(content)

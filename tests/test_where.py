@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.errors import BadFilter
@@ -85,6 +85,7 @@ def test_accents_are_the_same_however_they_are_encoded():
     assert parsed([f"file={unicodedata.normalize('NFC', 'café.TXT')}"]).fits(cafe)
 
 
+@settings(deadline=None)
 @given(st.dates(date(1900, 1, 1), date(2100, 1, 1)), st.dates(date(1900, 1, 1), date(2100, 1, 1)))
 def test_days_are_compared_as_days(day: date, other: date):
     document = replace(DOCUMENT, date=day.isoformat())
