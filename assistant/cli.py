@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant import cli_bench, cli_doctor, cli_eval, cli_models, terminal
+from assistant import cli_bench, cli_doctor, cli_documents, cli_eval, cli_models, terminal
 from assistant import settings as settings_room
+from assistant.cli_documents import AsJson, Collection, opened
 from assistant.errors import AssistantError, BadInput, EngineFailed, ModelDamaged, ModelMissing, StorageError
 from assistant.question import checked
 from assistant.records import Finished, IngestReport, Message, Token
 from assistant.settings import Settings
 from assistant.where import KEYS, parsed
 from assistant.where import Where as Documents
-from assistant.wire import answer_json, document_json, hit_json
+from assistant.wire import answer_json, hit_json
 
 if TYPE_CHECKING:
     from assistant.chain import Assistant
-    from assistant.ingest import Ingest
 
 app = typer.Typer(
     help="A private chat assistant over your own documents, wholly on your machine.",
@@ -35,8 +35,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-documents = typer.Typer(help="List, show and delete documents.", invoke_without_command=True)
-app.add_typer(documents, name="documents")
+app.add_typer(cli_documents.documents, name="documents")
+app.add_typer(cli_documents.collections, name="collections")
 app.add_typer(cli_models.commands, name="models")
 app.add_typer(cli_eval.commands, name="eval")
 app.command("bench")(cli_bench.bench)
@@ -44,11 +44,6 @@ app.command("doctor")(cli_doctor.doctor)
 
 _NEW = {"added", "changed"}  # outcomes that leave something to read ahead
 INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Collection = Annotated[
-    str | None, typer.Option("--collection", "-c", help="Collection; the settings' own by default.")
-]
 
 Where = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help=f"Only documents with this; keys: {', '.join(KEYS)}.")
@@ -91,80 +86,18 @@ def ingest(
         raise BadInput("A path is empty.", "Is a variable unset? Name `.` for the current folder.")
     settings = settings_room.load()
     name = collection or settings.collection
-    with _ingest(settings) as library, terminal.progress() as progress:
+    with opened(settings) as library, terminal.progress() as progress:
         if watch:
             terminal.say(f"Watching {', '.join(paths)}. Ctrl-C ends it.")
             for report in library.watch(paths, name, progress=progress):
                 _print_report(report, json, lines=True)
-                if settings.engine.reuse == "chunks" and {file.outcome for file in report.files} & _NEW:
-                    _read_ahead(settings, name)
+                _read_ahead(settings, report)
             return
         report = library.add(paths, name, prune=prune, progress=progress)
     _print_report(report, json)
-    if settings.engine.reuse == "chunks" and not report.stopped:
-        _read_ahead(settings, name)
+    _read_ahead(settings, report)
     if any(file.outcome == "failed" for file in report.files):
         raise typer.Exit(1)
-
-
-@documents.callback()
-def documents_default(context: typer.Context, collection: Collection = None, json: AsJson = False) -> None:
-    if context.invoked_subcommand is None:
-        documents_list(collection, json)
-    elif collection or json:
-        raise BadInput(
-            "Options stand before the subcommand.",
-            f"Put them behind it: `assistant documents {context.invoked_subcommand} ...`.",
-        )
-
-
-@documents.command("list")
-def documents_list(collection: Collection = None, json: AsJson = False) -> None:
-    """All documents of a collection."""
-    settings = settings_room.load()
-    with _ingest(settings) as library:
-        found = library.documents(collection or settings.collection)
-    if json:
-        terminal.print_json([asdict(info) for info in found])
-    else:
-        rows = [(i.id, i.file, i.title, i.publisher, i.date, i.characters, i.chunks) for i in found]
-        terminal.print_table(("ID", "File", "Title", "Publisher", "Date", "Characters", "Chunks"), rows)
-
-
-@documents.command("show")
-def documents_show(document_id: str, collection: Collection = None, json: AsJson = False) -> None:
-    """A document's text, as citations count its characters."""
-    settings = settings_room.load()
-    with _ingest(settings) as library:
-        document = library.document(document_id, collection or settings.collection)
-    if json:
-        terminal.print_json(document_json(document))
-    else:
-        terminal.write(document.text)
-
-
-@documents.command("delete")
-def documents_delete(document_id: str, collection: Collection = None, json: AsJson = False) -> None:
-    """Remove a document from a collection. Its file is not touched."""
-    settings = settings_room.load()
-    with _ingest(settings) as library:
-        library.delete(document_id, collection or settings.collection)
-    if json:
-        terminal.print_json({"deleted": document_id})
-    else:
-        terminal.say(f"Deleted {document_id}.")
-
-
-@app.command()
-def collections(json: AsJson = False) -> None:
-    """All collections."""
-    with _ingest(settings_room.load()) as library:
-        found = library.collections()
-    if json:
-        terminal.print_json([asdict(info) for info in found])
-    else:
-        rows = [(info.name, info.documents, info.chunks, info.embedder) for info in found]
-        terminal.print_table(("Name", "Documents", "Chunks", "Embedder"), rows)
 
 
 @app.command()
@@ -225,7 +158,7 @@ def search(
 
     chosen = parsed(where or [])
     settings = settings_room.load()
-    with _ingest(settings) as library:
+    with opened(settings) as library:
         found = chain.retriever(library, settings)
         hits = chain.search(found, settings, query, k=k, collection=collection, where=chosen)
     if json:
@@ -262,12 +195,18 @@ def options(
     """A private chat assistant over your own documents, wholly on your machine."""
 
 
-def _read_ahead(settings: Settings, collection: str) -> None:
-    """Documents that are in stay in, whatever becomes of this: only the first answers would come later."""
+def _read_ahead(settings: Settings, report: IngestReport) -> None:
+    """Documents that are in stay in, whatever becomes of this: only the first answers would come later.
+
+    Where nothing is new the model is not even loaded.
+    """
+    new = any(file.outcome in _NEW for file in report.files)
+    if settings.engine.reuse != "chunks" or report.stopped or not new:
+        return
     terminal.say("Reading ahead, for quick first words. Ctrl-C ends it; `assistant chat` reads on by itself.")
     try:
         with _assistant(settings) as assistant, terminal.progress() as progress:
-            assistant.read_ahead(collection, progress)
+            assistant.read_ahead(report.collection, progress)
     except (EngineFailed, ModelMissing, ModelDamaged) as error:
         terminal.say(f"Not read ahead, so first answers take longer: {error}")
 
@@ -307,17 +246,6 @@ def _announce(host: str, port: int, page: bool, browser: bool) -> None:
     terminal.say(f"{'Page and API' if page else 'API'} at {url} (API description at {url}/docs). Ctrl-C ends it.")
     if browser:  # in a thread: a browser on the console would hold everything up
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-
-
-@contextmanager
-def _ingest(settings: Settings) -> Iterator[Ingest]:
-    from assistant.ingest import Ingest
-
-    library = Ingest.open(settings)
-    try:
-        yield library
-    finally:
-        library.close()
 
 
 @contextmanager

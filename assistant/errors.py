@@ -3,6 +3,7 @@
     AssistantError
     ├── BadInput              exit 2, HTTP 400: what was asked cannot be done as asked
     │   ├── BadSettings
+    │   ├── BadFilter         what should choose the documents to look in
     │   ├── BadFormat         the schema or grammar that the answer should follow
     │   ├── EmptyQuestion
     │   ├── QuestionTooLong   HTTP 413
@@ -60,6 +61,9 @@ class BadInput(AssistantError):
 
 
 class BadSettings(BadInput): ...
+
+
+class BadFilter(BadInput): ...
 
 
 class BadFormat(BadInput): ...

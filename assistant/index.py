@@ -125,6 +125,14 @@ class Index:
                 handle.delete(ids=list(chunk_ids[first : first + BATCH]))
         self._codes().drop(collection, chunk_ids)
 
+    def drop(self, collection: str) -> None:
+        """Takes a whole collection out; one that is not there does not matter."""
+        with self._changing():
+            if self._handle(collection) is not None:
+                self._client.delete_collection(collection)
+                del self._handles[collection]
+        self._codes().clear(collection)
+
     def codes(self, collection: str, chunk_ids: Sequence[str], embedder: Identity) -> dict[str, bytes]:
         """Chunk id to the code of its tokens by this model, for those that have one."""
         return self._codes().get(collection, embedder.sha256, chunk_ids)

@@ -109,12 +109,14 @@ class Ingest:
         """Brings the collection, made where there is none, up to date with files and all files in folders.
 
         What did not change costs a hash. A file that cannot be read is "failed" in the report and the run goes on.
-        `prune` removes documents of the folders whose files are gone. When `cancel` is set it stops within a batch of
-        chunks, and keeps what is complete. Raises UnreadableFile for a path that is not there, BadInput for a folder
-        without any file that can be read and for an impossible collection name, EmbedderMismatch.
+        `prune` removes documents of these paths whose files are gone, and all of a path that is itself gone. When
+        `cancel` is set it stops within a batch of chunks, and keeps what is complete. Raises UnreadableFile for a path
+        that is not there, BadInput for a folder without any file that can be read and for an impossible collection
+        name, EmbedderMismatch.
         """
         self.index.check_name(collection)
-        folders, files = walk.split(paths)
+        folders, files, gone = walk.split(paths)
+        self._check_gone(gone, collection, prune)
         found = walk.find(
             folders,
             files,
@@ -122,10 +124,10 @@ class Ingest:
             empty_ok=lambda folder: prune and bool(self.library.paths_under(collection, folder)),
             summary=documents.SUMMARY,
         )
-        report = self._add(found, collection, folders if prune else [], progress, cancel)
+        report = self._add(found, collection, [*folders, *gone] if prune else [], progress, cancel)
         known = [path for folder in folders for path in self.library.paths_under(collection, folder)]
-        if gone := sum(map(walk.is_gone, known)):
-            _log.warning("Documents of these folders whose files are gone: %d. `--prune` removes them.", gone)
+        if left := sum(map(walk.is_gone, known)):
+            _log.warning("Documents of these folders whose files are gone: %d. `--prune` removes them.", left)
         return report
 
     def watch(
@@ -142,7 +144,9 @@ class Ingest:
         has to stay.
         """
         self.index.check_name(collection)
-        folders, files = walk.split(paths)
+        folders, files, gone = walk.split(paths)
+        if gone:
+            raise walk.not_there(gone[0], "Check the path.")
         changes = self._changes(folders, files, cancel)
         yield self._follow(folders, files, collection, progress, cancel)
         caught_up = False  # what changed during the first run was not seen yet
@@ -188,10 +192,26 @@ class Ingest:
             if not unfinished:
                 self.library.finish(collection)
 
+    def delete_collection(self, collection: str) -> None:
+        """Forgets a collection with all its documents; their files are not touched. Raises UnknownCollection."""
+        with self._writing():
+            self.library.drop(collection)
+            self.index.drop(collection)
+
     # --- runs
 
     def _run(self, collection: str, progress: OnProgress | None = None, cancel: threading.Event | None = None) -> Run:
         return Run(self.library, self.index, lambda: self.embedder, collection, self._cut, progress, cancel, self._ocr)
+
+    def _check_gone(self, gone: Sequence[str], collection: str, prune: bool) -> None:
+        """Tells what pruning paths that are gone removes. Raises UnreadableFile where nothing was ever read there."""
+        for path in gone:
+            known = len(self.library.paths_under(collection, path)) + bool(self.library.at(collection, path))
+            if not known:
+                raise walk.not_there(path, "Check the path.")
+            if not prune:
+                raise walk.not_there(path, f"Documents that came from there: {known:,}. `--prune` removes them.")
+            _log.warning("%s is gone; its documents are removed: %d.", path, known)
 
     def _changes(
         self, folders: Sequence[str], files: Sequence[str], cancel: threading.Event | None

@@ -89,6 +89,8 @@ class Run:
             self._index.reset()
         if not self._library.unfinished(name) and self._index.count(name) == self._library.count(name):
             return
+        if not self._library.count(name):
+            self._index.drop(name)  # what a cut-off run left, or made with a model that is no longer in use
         self._begin()
         there = self._index.chunk_ids(name)
         committed = self._library.chunk_ids(name)

@@ -90,6 +90,10 @@ class Codes:
                 json.dumps(list(chunk_ids)),
             )
 
-    def clear(self) -> None:
+    def clear(self, collection: str | None = None) -> None:
+        """Forgets a collection's codes, or all."""
         with self._database.change():
-            self._database.run("DELETE FROM codes")
+            if collection is None:
+                self._database.run("DELETE FROM codes")
+            else:
+                self._database.run("DELETE FROM codes WHERE collection = ?", collection)

@@ -47,6 +47,10 @@ class Words:
                 text, content = '', tokenize = "porter unicode61 remove_diacritics 2")"""
         )
 
+    def remove(self) -> None:
+        """Takes the whole index away."""
+        self._database.run(f"DROP TABLE IF EXISTS {self._table}")
+
     def add(self, rows: Iterable[tuple[int, str]]) -> None:
         self._database.run_many(
             f"INSERT INTO {self._table} (rowid, text) VALUES (?, ?)", [(row, _spaced(text)) for row, text in rows]

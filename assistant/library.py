@@ -237,6 +237,15 @@ class Library:
             self._database.run("DELETE FROM sources WHERE document = ?", row)
             return sorted(self._drop_unseen(owner, {row}))
 
+    def drop(self, collection: str) -> None:
+        """Forgets a collection with all its documents. Raises UnknownCollection."""
+        with self._database.change():
+            owner = self._id(collection)
+            self._words(owner).remove()
+            for table in ("chunks", "sources", "documents"):
+                self._database.run(f"DELETE FROM {table} WHERE collection = ?", owner)
+            self._database.run("DELETE FROM collections WHERE id = ?", owner)
+
     # --- inside a transaction
 
     @contextmanager

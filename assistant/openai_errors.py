@@ -7,9 +7,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from assistant.errors import AssistantError, BadFormat, BadInput, UnknownCollection, UnknownDocument, UnknownModel
+from assistant.errors import (
+    AssistantError,
+    BadFilter,
+    BadFormat,
+    BadInput,
+    UnknownCollection,
+    UnknownDocument,
+    UnknownModel,
+)
 
 _PARAMS: dict[type[AssistantError], str] = {
+    BadFilter: "metadata",
     BadFormat: "response_format",
     UnknownModel: "model",
     UnknownCollection: "collection",

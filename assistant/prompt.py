@@ -131,7 +131,8 @@ class Prompts:
     def _ask(self, question: str, passages: Sequence[Passage]) -> str:
         if not passages:
             return self._fill("question", question=question)
-        return self._fill("pointed", question=question, passages=_quoted(" ".join(passage.text for passage in passages)))
+        near = " ".join(passage.text for passage in passages)
+        return self._fill("pointed", question=question, passages=_quoted(near))
 
     def _turns(self, history: Sequence[Message]) -> list[Message]:
         """The history as the model saw it: earlier questions in their form, answers without our markers."""

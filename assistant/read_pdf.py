@@ -11,7 +11,7 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]
 from pypdfium2 import raw
 
 from assistant import ocr as ocr_room
-from assistant import pdf_page
+from assistant import pdf_page, pdf_streams
 from assistant.content import Content, Facts, page_numbers, stated_author, stated_title
 from assistant.decode import unified
 from assistant.errors import DamagedFile, EncryptedFile, OcrMissing, ScannedFile
@@ -35,11 +35,13 @@ def read(data: bytes, name: str, ocr: Ocr | None = None) -> Content:
     scans = ocr_room.recognise(tally.without_text, partial(_draw, document), ocr)
     for number, read_text in scans.texts.items():
         pages[number - 1] = unified(read_text)
+    secret = raw.FPDF_GetSecurityHandlerRevision(document) >= 0  # its streams tell nothing without the key
+    streams = (0, 0) if secret else pdf_streams.broken(data)
     if not any(page.strip() for page in pages):
-        raise _without_text(name, len(pages), tally, scans)
+        raise _without_text(name, len(pages), tally, scans, broken=streams[0] > 0)
     text, starts = _whole(pages)
-    notes = _notes(document, len(pages), tally, scans)
-    return Content(text, starts, _facts(document, name), tuple(notes), awaits_ocr=scans.awaits)
+    notes = (*_damage(document, streams), *_notes(len(pages), tally, scans))
+    return Content(text, starts, _facts(document, name), notes, awaits_ocr=scans.awaits)
 
 
 def _draw(document: pdfium.PdfDocument, number: int) -> Picture:
@@ -69,8 +71,8 @@ def _damaged(name: str) -> DamagedFile:
     )
 
 
-def _without_text(name: str, pages: int, tally: Tally, scans: Recognised) -> Exception:
-    if len(tally.unread) == pages:
+def _without_text(name: str, pages: int, tally: Tally, scans: Recognised, broken: bool) -> Exception:
+    if len(tally.unread) == pages or (broken and not tally.without_text):
         return _damaged(name)
     if not tally.without_text:
         count = f"{pages} pages" if pages > 1 else "only page"
@@ -81,9 +83,15 @@ def _without_text(name: str, pages: int, tally: Tally, scans: Recognised) -> Exc
     return scans.error(name, pages)
 
 
-def _notes(document: pdfium.PdfDocument, pages: int, tally: Tally, scans: Recognised) -> Iterator[str]:
+def _damage(document: pdfium.PdfDocument, streams: tuple[int, int]) -> Iterator[str]:
     if not raw.FPDF_DocumentHasValidCrossReferenceTable(document):
         yield "The file is damaged; what could be recovered was read."
+    bad, count = streams
+    if bad:
+        yield f"Damaged: {bad:,} of its {count:,} compressed parts cannot be decoded in full, so text may be missing."
+
+
+def _notes(pages: int, tally: Tally, scans: Recognised) -> Iterator[str]:
     if tally.unread:
         yield f"Damaged, not read: {page_numbers(tally.unread)} of {pages}."
     if tally.without_text and scans.missing:

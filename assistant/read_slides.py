@@ -15,44 +15,59 @@ from assistant.read_office import core_facts
 
 _TITLES = ("title", "ctrTitle")
 _FURNITURE = ("sldNum", "dt", "ftr")
+_DESIGN = ("ppt/slideLayouts/", "ppt/slideMasters/")  # where a slide's shapes get what they do not say themselves
+_IN_MASTER = {"ctrTitle": "title", **{kind: kind for kind in ("title", *_FURNITURE)}}  # all others: "body"
 
 
 def read(data: bytes, name: str) -> Content:
-    """The text of a presentation. Raises DamagedFile, EncryptedFile and UnreadableFile."""
+    """The text of a presentation, and what of it is damaged. Raises DamagedFile, EncryptedFile and UnreadableFile."""
     packed = Packed(data, name)
     slides = list(_slides(packed))
-    if not slides:
-        raise DamagedFile(f"{name} is damaged: it holds no slides.", "Save it again with the program it is from.")
     starts: list[int] = []
     text = ""
-    hidden = 0
-    for slide in slides:
-        root = markup.xml(packed.read(slide), name)
-        hidden += root.get("show") in ("0", "false")
+    hidden, astray, broken = 0, 0, []
+    design = _Design(packed)
+    for number, slide in enumerate(slides, 1):
         starts.append(len(text))
-        blocks = [*_blocks(root), *_notes(packed, slide)]
+        blocks: list[str] = []
+        try:
+            root = _root(packed, slide)
+            hidden += root.get("show") in ("0", "false")
+            blocks += _blocks(root)
+            blocks += _notes(packed, slide)
+            astray += design.astray(slide, root)
+        except DamagedFile:
+            broken.append(str(number))
         text += "\n\n".join(blocks) + ("\n\n" if blocks else "")
-    notes = [f"Hidden slides, read as well: {hidden}."] if hidden else []
-    pictures = len([each for each in packed.matching("ppt/media/", "") if not each.endswith(".xml")])
-    notes += [f"Pictures not read: {pictures:,}."] if pictures else []
-    charts = len(list(packed.matching("ppt/charts/chart", ".xml")))
-    notes += [f"Charts not read: {charts:,}."] if charts else []
     text = text.rstrip()
-    return Content(text, tuple(starts), core_facts(packed, name), tuple(notes))
+    if not slides or (broken and not text):
+        what = "its slides cannot be read" if slides else "it holds no slides"
+        raise DamagedFile(f"{name} is damaged: {what}.", "Save it again with the program it is from.")
+    notes = [f"Damaged, not read in full: slide {', '.join(broken)} of {len(slides)}."] if broken else []
+    notes += [f"Damaged: texts that have no place on their slides: {astray}."] if astray else []
+    notes += [f"Hidden slides, read as well: {hidden}."] if hidden else []
+    return Content(text, tuple(starts), core_facts(packed, name), (*notes, *_left_out(packed)))
+
+
+def _left_out(packed: Packed) -> Iterator[str]:
+    pictures = len([each for each in packed.matching("ppt/media/", "") if not each.endswith(".xml")])
+    if pictures:
+        yield f"Pictures not read: {pictures:,}."
+    charts = len(list(packed.matching("ppt/charts/chart", ".xml")))
+    if charts:
+        yield f"Charts not read: {charts:,}."
 
 
 def _slides(packed: Packed) -> Iterator[str]:
-    """Names of the slides in the order in which they are shown."""
+    """Names of the slides in the order in which they are shown; also of such as are missing."""
     main = "ppt/presentation.xml"
     if main not in packed:
         return
     targets = _related(packed, main)
-    for slide in markup.xml(packed.read(main), packed.name).iter():
+    for slide in _root(packed, main).iter():
         if local(slide) == "sldid":
             keys = (value for key, value in _attributes(slide) if key.endswith("}id"))
-            found = targets.get(next(keys, ""), "")
-            if found in packed:
-                yield found
+            yield targets.get(next(keys, ""), "")
 
 
 def _attributes(element: Element) -> list[tuple[str, str]]:
@@ -67,17 +82,75 @@ def _related(packed: Packed, part: str) -> dict[str, str]:
     if name not in packed:
         return {}
     found: dict[str, str] = {}
-    for relation in markup.xml(packed.read(name), packed.name):
+    for relation in _root(packed, name):
         target = relation.get("Target") or ""
         if relation.get("TargetMode") != "External":
             found[relation.get("Id") or ""] = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
     return found
 
 
+def _root(packed: Packed, part: str) -> Element:
+    """The root of a part. Raises DamagedFile for one that is missing, too."""
+    if part not in packed:
+        raise DamagedFile(f"{packed.name} is damaged: {part or 'a slide'} is missing.", "Get it anew.")
+    return markup.xml(packed.read(part), packed.name)
+
+
+class _Design:
+    """The layouts and masters of a presentation, each read once."""
+
+    def __init__(self, packed: Packed) -> None:
+        self._packed = packed
+        self._placed: dict[str, set[str]] = {}  # part to the placeholders that it gives a place
+
+    def astray(self, slide: str, root: Element) -> int:
+        """How many texts have no place: neither the slide gives one, nor its layout, nor the layout's master.
+
+        ECMA-376-1, 19.3.1.36: a placeholder takes what it does not say itself from the one above it, which is of the
+        same index or kind. Raises DamagedFile.
+        """
+        texts = (shape for shape in _shapes(root) if not _has_place(shape) and any(_paragraphs(shape)))
+        astray = [keys for keys in map(_keys, texts) if keys]
+        part = slide
+        for folder in _DESIGN:
+            above = next((each for each in _related(self._packed, part).values() if each.startswith(folder)), "")
+            if not astray or not above:
+                break
+            astray = [keys for keys in astray if not keys & self._places(above)]
+            part = above
+        return len(astray) if part != slide else 0
+
+    def _places(self, part: str) -> set[str]:
+        """The placeholders that a layout or master gives a place, by their keys; none where it is damaged."""
+        if part not in self._placed:
+            try:
+                shapes = list(filter(_has_place, _shapes(_root(self._packed, part))))
+            except DamagedFile:
+                shapes = []
+            self._placed[part] = {key for shape in shapes for key in _keys(shape)}
+        return self._placed[part]
+
+
+def _shapes(root: Element) -> Iterator[Element]:
+    return (each for each in root.iter() if local(each) == "sp")
+
+
+def _has_place(shape: Element) -> bool:
+    return any(local(each) == "off" for each in shape.iter())
+
+
+def _keys(shape: Element) -> set[str]:
+    """By what a placeholder is found in a layout or master: its index and its kind; nothing for other shapes."""
+    for each in shape.iter():
+        if local(each) == "ph":
+            return {f"#{each.get('idx') or 0}", _IN_MASTER.get(each.get("type") or "", "body")}
+    return set()
+
+
 def _notes(packed: Packed, slide: str) -> Iterator[str]:
     for target in _related(packed, slide).values():
         if target.startswith("ppt/notesSlides/") and target in packed:
-            blocks = list(_blocks(markup.xml(packed.read(target), packed.name), titles=False))
+            blocks = list(_blocks(_root(packed, target), titles=False))
             if blocks:
                 yield "Notes: " + "\n".join(blocks)
 

@@ -21,24 +21,33 @@ class Found:
     passed_over: dict[str, int]  # how many files of each other kind lay in the folders, by suffix
 
 
-def split(paths: Iterable[Path | str]) -> tuple[list[str], list[str]]:
-    """The folders and the files among paths, absolute.
+def split(paths: Iterable[Path | str]) -> tuple[list[str], list[str], list[str]]:
+    """The folders and the files among paths, and those at which there is nothing; all absolute.
 
-    Raises BadInput for no path and UnreadableFile for one that is not there or neither.
+    Raises BadInput for no path and UnreadableFile for one that cannot be reached or is something else.
     """
     folders: list[str] = []
     files: list[str] = []
+    gone: list[str] = []
     for path in [os.path.abspath(path) for path in paths]:  # noqa: PTH100 - pathlib leaves ".." in
         try:
             mode = Path(path).stat().st_mode
+        except FileNotFoundError:
+            gone.append(path)
+            continue
         except OSError as error:
             raise UnreadableFile(f"Cannot read {path}: {_reason(error)}.", "Check the path.") from error
         if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
             raise UnreadableFile(f"{path} is neither a file nor a folder.", "Copy its content into a file.")
         (folders if stat.S_ISDIR(mode) else files).append(path)
-    if not folders and not files:
+    if not (folders or files or gone):
         raise BadInput("No file or folder was given.", "Name at least one.")
-    return folders, files
+    return folders, files, gone
+
+
+def not_there(path: str, hint: str) -> UnreadableFile:
+    """The error for a path at which there is nothing."""
+    return UnreadableFile(f"There is no file or folder {path}.", hint)
 
 
 def find(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.dates import value as stated
-from assistant.errors import BadInput
+from assistant import dates
+from assistant.errors import BadFilter
 from assistant.records import DocumentInfo
 
 _TEXTS = ("publisher", "title", "file", "author")
@@ -16,7 +17,8 @@ KEYS = (*_TEXTS, *_DATES)
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What a document must be; empty fields are not asked for. Names are compared whole, without case.
+    """What a document must be; empty fields are not asked for. Names are compared whole, without case, and however
+    their accents are encoded: file names of macOS come with the accents apart.
 
     Dates are ISO 8601, whole or cut short, and include themselves: 2025-10-03 fits a `date`, an `after` and a `before`
     of 2025.
@@ -39,7 +41,7 @@ class Where:
     def fits(self, document: DocumentInfo) -> bool:
         """Whether a document is meant. What is not known of it does not fit."""
         named = all(
-            (getattr(document, key) or "").casefold() == wanted.casefold()
+            _folded(getattr(document, key) or "") == _folded(wanted)
             for key in _TEXTS
             if (wanted := getattr(self, key))
         )
@@ -54,31 +56,45 @@ class Where:
 
 
 def parsed(given: Sequence[str]) -> Where:
-    """`KEY=VALUE` texts as what they ask for. Raises BadInput."""
-    values = {}
+    """`KEY=VALUE` texts as what they ask for. Raises BadFilter."""
+    values: dict[str, str] = {}
     for text in given:
         key, equals, value = text.partition("=")
+        key = key.strip()
         if not equals:
-            raise BadInput(f"--where {text!r} is not KEY=VALUE.", f"Keys: {', '.join(KEYS)}.")
-        values[key.strip()] = value
+            raise BadFilter(f"--where {text!r} is not KEY=VALUE.", f"Keys: {', '.join(KEYS)}.")
+        if key in values:
+            raise BadFilter(f"Two values are given for {key}: {values[key]} and {value}.", "Give one of them.")
+        values[key] = value
     return made(values)
 
 
 def among(metadata: Mapping[str, object]) -> Where:
-    """What a chat request's `metadata` asks of documents; its other keys are the client's own. Raises BadInput."""
-    return made({key: str(value) for key, value in metadata.items() if key in KEYS})
+    """What a chat request's `metadata` asks of documents; its other keys are the client's own. Raises BadFilter."""
+    return made({key: value for key, value in metadata.items() if key in KEYS})
 
 
-def made(values: Mapping[str, str]) -> Where:
-    """Raises BadInput for a key that there is not, and for a date that is none."""
+def made(values: Mapping[str, object]) -> Where:
+    """Raises BadFilter for a key that there is not, for a value that is empty or no text, and for no date."""
     fields = {}
     for key, value in values.items():
         if key not in KEYS:
-            raise BadInput(f"Documents cannot be chosen by {key!r}.", f"Keys: {', '.join(KEYS)}.")
-        fields[key] = value.strip()
-        if key in _DATES and fields[key]:
-            day = stated(fields[key])
-            if day is None:
-                raise BadInput(f"{key}={value} is not a date.", "Write YYYY-MM-DD, YYYY-MM or YYYY.")
-            fields[key] = day
+            raise BadFilter(f"Documents cannot be chosen by {key!r}.", f"Keys: {', '.join(KEYS)}.")
+        if not isinstance(value, str):
+            raise BadFilter(f"{key} is not a text: {value!r:.80}.", f'Write it in quotes: "{key}": "...".')
+        if not value.strip():  # it would choose every document
+            raise BadFilter(f"{key} has no value.", "Give one, or leave the key out.")
+        fields[key] = _day(key, value) if key in _DATES else value.strip()
     return Where(**fields)
+
+
+def _day(key: str, text: str) -> str:
+    """A date in ISO form, whole or cut short. Raises BadFilter."""
+    day = dates.alone(text.strip()) if dates.find(text) else dates.value(text)
+    if day is None:
+        raise BadFilter(f"{key}={text} is not a date.", "Write YYYY-MM-DD, YYYY-MM or YYYY.")
+    return day
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

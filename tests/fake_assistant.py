@@ -130,7 +130,7 @@ class FakeAssistant:
         self.calls.append(Call(question, tuple(history), collection, sampling, where or Where()))
         if not question.strip():
             raise EmptyQuestion("The question is empty.", "Type a question.")
-        hits = self.search(question, collection=collection)
+        hits = self.search(question, collection=collection, where=where)
         with self._lock:
             self.active += 1
             self.most_active = max(self.most_active, self.active)
@@ -173,6 +173,8 @@ class FakeAssistant:
             raise EmptyCollection(f"Collection {collection!r} is empty.", "Add documents to it.")
         infos = {info.id: info for info in self.ingest.documents(collection or self.settings.collection)}
         meant = [document for document in documents.values() if not where or where.fits(infos[document.id])]
+        if not meant:
+            raise EmptyCollection(f"There are no documents with {where}.", "Look for others.")
         hits = [Hit(_whole(document), _overlap(query, document.text)) for document in meant]
         return sorted(hits, key=lambda hit: -hit.score)[: k or self.settings.retrieve.k]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 
 Text = tuple[float, float, str]  # left, baseline, text
 
@@ -19,10 +20,15 @@ def show(texts: Sequence[Text], size: float = 10, before: str = "") -> str:
 IMAGE = "q 500 0 0 700 50 50 cm /Im1 Do Q"  # covers the page
 
 
-def pdf(pages: Sequence[str], info: str = "", extra: str = "") -> bytes:
-    """A PDF with these drawings as pages of 612 by 792 points. `info` are entries of the information dictionary."""
+def pdf(
+    pages: Sequence[str], info: str = "", extra: str = "", packed: Callable[[bytes], bytes] | None = None
+) -> bytes:
+    """A PDF with these drawings as pages of 612 by 792 points. `info` are entries of the information dictionary.
+
+    With `packed` the drawings are compressed, and stored as what it makes of the result.
+    """
     kids = " ".join(f"{10 + 2 * number} 0 R" for number in range(len(pages)))
-    objects = {
+    objects: dict[int, str | bytes] = {
         1: "<< /Type /Catalog /Pages 2 0 R >>",
         2: f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
         3: "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
@@ -36,12 +42,17 @@ def pdf(pages: Sequence[str], info: str = "", extra: str = "") -> bytes:
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources {resources} "
             f"/Contents {11 + 2 * number} 0 R {extra} >>"
         )
-        objects[11 + 2 * number] = f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream"
+        data = drawing.encode("cp1252")
+        if packed:
+            data = packed(zlib.compress(data))
+        entry = b" /Filter /FlateDecode" if packed else b""
+        objects[11 + 2 * number] = b"<< /Length %d%s >>\nstream\n%s\nendstream" % (len(data), entry, data)
     out = b"%PDF-1.4\n"
     places: dict[int, int] = {}
     for number, content in objects.items():
         places[number] = len(out)
-        out += f"{number} 0 obj\n{content}\nendobj\n".encode("cp1252")
+        data = content if isinstance(content, bytes) else content.encode("cp1252")
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, data)
     table = len(out)
     highest = max(objects)
     out += f"xref\n0 {highest + 1}\n0000000000 65535 f \n".encode()

@@ -31,6 +31,7 @@ from assistant.openai_wire import MAX_EMBEDDING_INPUTS, file_citations
 from assistant.reader import Reader
 from assistant.records import Answer, Citation, Message, Sampling, Sentence, Timings
 from assistant.settings import Settings
+from assistant.where import Where
 
 QUESTION = [{"role": "user", "content": "When was the lighthouse built?"}]
 ANSWER = "The lighthouse on Skarv was built in 1874. [1] Its lamp is seen from 21 nautical miles. [2]"
@@ -252,6 +253,11 @@ def test_answer_cut_at_max_tokens_says_length(http):
         ({"model": "gpt-4o"}, 404, "model_not_found", "model"),
         ({"collection": "nowhere"}, 404, "unknown_collection", "collection"),
         ({"metadata": {"collection": 5}}, 400, "bad_parameter", "metadata.collection"),
+        ({"metadata": {"publisher": 5}}, 400, "bad_filter", "metadata"),
+        ({"metadata": {"publisher": " "}}, 400, "bad_filter", "metadata"),
+        ({"metadata": {"date": "soon"}}, 400, "bad_filter", "metadata"),
+        ({"metadata": {"publisher": "Nobody"}}, 422, "empty_collection", None),
+        ({"metadata": "harbour.txt"}, 422, "invalid_value", "metadata"),
         ({"n": 2}, 400, "unsupported_parameter", "n"),
         ({"tools": [{"type": "function"}]}, 400, "unsupported_parameter", "tools"),
         ({"logprobs": True}, 400, "unsupported_parameter", "logprobs"),
@@ -434,6 +440,35 @@ def test_search(http):
     error_of(http.post("/v1/search", json={"query": "x", "collection": "nowhere"}), 404, "unknown_collection")
     error_of(http.post("/v1/search", json={"query": " "}), 400, "empty_question")
     error_of(http.post("/v1/search", json={"query": "x", "k": 0}), 422, "invalid_value")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status", "code", "says"),
+    [
+        ({"size": "3"}, 400, "bad_filter", "cannot be chosen by 'size'"),
+        ({"collection": "notes"}, 400, "bad_filter", "cannot be chosen by 'collection'"),
+        ({"publisher": ""}, 400, "bad_filter", "publisher has no value"),
+        ({"date": "2025-02-30"}, 400, "bad_filter", "date=2025-02-30 is not a date"),
+        ({"publisher": 5}, 422, "invalid_value", "metadata.publisher"),
+        (None, 422, "invalid_value", "metadata"),
+        ({"file": "nowhere.txt"}, 422, "empty_collection", "file=nowhere.txt"),
+        ({"after": "2025-02", "file": "harbour.txt"}, 422, "empty_collection", "after=2025-02"),
+    ],
+)
+def test_bad_metadata_of_a_search(http, metadata, status, code, says):
+    reply = http.post("/v1/search", json={"query": "boats", "metadata": metadata})
+    assert says in error_of(reply, status, code)["message"]
+
+
+def test_metadata_chooses_the_documents(http, fake):
+    def files(**metadata):
+        reply = http.post("/v1/search", json={"query": "harbour boats lighthouse", "metadata": metadata})
+        return {hit["file"] for hit in reply.json()["hits"]}
+
+    assert files() == {"harbour.txt", "lighthouse.txt"}
+    assert files(file="HARBOUR.txt") == {"harbour.txt"}
+    assert chat(http, metadata={"file": "lighthouse.txt", "user": 7}).status_code == 200
+    assert fake.calls[-1].where == Where(file="lighthouse.txt")
 
 
 def test_documents_come_and_go(http):

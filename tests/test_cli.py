@@ -12,6 +12,7 @@ import pytest
 from conftest import real_model
 
 from assistant import cli, terminal
+from assistant.errors import ModelMissing
 from assistant.records import Progress
 
 STORY = (
@@ -77,6 +78,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> o
         (["ingest", ""], "path is empty"),
         (["batch", "same.jsonl", "--output", "same.jsonl"], "would be lost"),
         (["models", "--json", "list"], "Put it behind"),
+        (["collections", "--json", "list"], "behind it"),
+        (["collections", "delete", "nowhere"], "nowhere"),
+        (["ingest", "missing", "--prune"], "missing"),
+        (["search", "x", "--where", "publisher"], "not KEY=VALUE"),
+        (["search", "x", "--where", "size=3"], "cannot be chosen by 'size'"),
+        (["search", "x", "--where", "date=soon"], "date=soon is not a date"),
+        (["ask", "x", "--where", "after=2025-13"], "after=2025-13 is not a date"),
     ],
 )
 def test_bad_usage_is_named_and_exits_with_2(home: Path, run, args: list[str], named: str) -> None:
@@ -185,6 +193,55 @@ def test_documents_go_in_and_come_out_again(home: Path, run) -> None:
     assert json.loads(run("collections", "--json").out)[0]["documents"] == 1
     assert run("documents", "delete", info["id"]).code == 0
     assert json.loads(run("documents", "--json").out) == []
+
+
+@pytest.mark.real
+def test_a_collection_is_deleted_when_that_is_confirmed(home: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_model("all-minilm-l6-v2")
+    monkeypatch.setenv("ASSISTANT_ENGINE__REUSE", "exact")
+    assert run("ingest", "docs").code == 0
+    refused = run("collections", "delete", "default")
+    assert (refused.code, refused.out) == (2, "")
+    assert "1 documents" in refused.err
+    assert "--yes" in refused.err
+    ran = run("collections", "delete", "default", "--yes", "--json")
+    assert json.loads(ran.out) == {"deleted": "default", "documents": 1}
+    assert json.loads(run("collections", "--json").out) == json.loads(run("collections", "list", "--json").out) == []
+    assert run("ingest", "docs").code == 0
+
+
+@pytest.mark.real
+def test_where_nothing_is_new_no_language_model_is_loaded(home: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_model("all-minilm-l6-v2")
+
+    def refuse(*_: object) -> None:
+        raise ModelMissing("It would be loaded.")
+
+    monkeypatch.setattr(cli, "_assistant", refuse)
+    assert "It would be loaded" in run("ingest", "docs").err
+    again = run("ingest", "docs")
+    assert again.code == 0
+    assert "loaded" not in again.err
+    assert again.err.endswith("1 unchanged.")
+
+
+@pytest.mark.real
+def test_where_chooses_documents(home: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_model("all-minilm-l6-v2")
+    monkeypatch.setenv("ASSISTANT_ENGINE__REUSE", "exact")
+    (home / "docs/other.txt").write_text("The lighthouse of Farrow Rock was built in 1902.")
+    run("ingest", "docs")
+
+    def files(*where: str) -> set[str]:
+        options = [part for one in where for part in ("--where", one)]
+        return {hit["file"] for hit in json.loads(run("search", "Which lighthouse?", *options, "--json").out)}
+
+    assert files() == {"story.txt", "other.txt"}
+    assert files("publisher=coastal times") == files("date=2021", "author=Ann Marlow") == {"story.txt"}
+    assert files("file=other.txt") == {"other.txt"}
+    nothing = run("search", "Which lighthouse?", "--where", "before=2020")
+    assert nothing.code == 2
+    assert "no documents with before=2020" in nothing.err
 
 
 @pytest.mark.real

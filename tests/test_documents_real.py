@@ -34,12 +34,11 @@ EXPECTED: dict[str, tuple[type[AssistantError], ...]] = {
     "text_or_permission": (EncryptedFile,),
     "damaged_or_unsupported": (DamagedFile, UnsupportedFile),
 }
-READ_AS_WELL = {
-    "text_or_unsupported",
-    "text_or_permission",
-    "damaged",
-    "damaged_or_unsupported",
-}  # better than refused
+DAMAGED = {"damaged", "damaged_or_unsupported"}
+READ_AS_WELL = {"text_or_unsupported", "text_or_permission", *DAMAGED}  # better than refused
+# The manifest has these from their names, which tell of errors in pdfminer.six (its issue 1025). The files are whole:
+# `qpdf --check` finds nothing in them, all their streams decode, and their tables lead to all their objects.
+SOUND = {"unstructured__failure-after-repair.pdf", "unstructured__invalid-pdf-structure-pdfminer-one-page.pdf"}
 
 
 def entries() -> list[dict[str, Any]]:
@@ -72,6 +71,8 @@ def test_a_file_gives_what_is_expected(entry: dict[str, Any], sandbox: Sandbox) 
     except EXPECTED[entry["expect"]]:
         return
     check(document, entry)
+    damaged = entry["expect"] in DAMAGED and entry["file"] not in SOUND
+    assert ("damaged" in " ".join(document.notes).lower()) is damaged, document.notes
 
 
 def check(document: Document, entry: dict[str, Any]) -> None:

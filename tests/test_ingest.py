@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -207,6 +208,27 @@ def test_prune_of_an_emptied_folder(ingest: Ingest, folder: Path):
     assert_whole(ingest)
 
 
+def test_prune_of_a_folder_that_is_gone(
+    ingest: Ingest, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / "d.txt").write_text("Remains.")
+    ingest.add([folder, tmp_path / "d.txt"], "default")
+    shutil.rmtree(folder)
+    with pytest.raises(UnreadableFile, match="no file or folder") as refused:
+        ingest.add([folder], "default")
+    assert "came from there: 3. `--prune`" in refused.value.hint
+    with pytest.raises(UnreadableFile, match="no file or folder"):
+        ingest.add([folder, tmp_path / "mistyped"], "default", prune=True)
+    assert len(ingest.documents("default")) == 4
+    report = ingest.add([folder], "default", prune=True)
+    assert "removed: 3" in caplog.text
+    assert outcomes(report) == {"a.txt": "removed", "b.md": "removed", "c.txt": "removed"}
+    (tmp_path / "d.txt").unlink()
+    assert outcomes(ingest.add([tmp_path / "d.txt"], "default", prune=True)) == {"d.txt": "removed"}
+    assert ingest.documents("default") == []
+    assert_whole(ingest)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
 def test_prune_spares_what_only_cannot_be_reached(ingest: Ingest, folder: Path):
     ingest.add([folder], "default")
@@ -277,7 +299,7 @@ def test_only_failures_make_no_collection(ingest: Ingest, tmp_path: Path):
 
 
 def test_a_missing_path_is_refused_before_any_work(ingest: Ingest, folder: Path):
-    with pytest.raises(UnreadableFile, match=r"nowhere\.txt: No such file"):
+    with pytest.raises(UnreadableFile, match=r"no file or folder .*nowhere\.txt"):
         ingest.add([folder, folder / "nowhere.txt"], "default")
     assert ingest.collections() == []
 
@@ -394,6 +416,32 @@ def test_unknown_collections_and_documents(ingest: Ingest, folder: Path):
         ingest.delete("0" * 16, "default")
     with pytest.raises(UnknownCollection):
         ingest.delete("0" * 16, "other")
+
+
+def test_a_deleted_collection_leaves_nothing_and_can_be_made_again(ingest: Ingest, folder: Path, tmp_path: Path):
+    ingest.add([folder], "default")
+    ingest.add([folder / "a.txt"], "other")
+    ids = ingest.library.chunk_ids("default")
+    assert ingest.index.codes("default", ids, FakeEmbedder())
+    ingest.delete_collection("default")
+    assert [info.name for info in ingest.collections()] == ingest.index.collections() == ["other"]
+    assert not ingest.index.codes("default", ids, FakeEmbedder())
+    with pytest.raises(UnknownCollection):
+        ingest.delete_collection("default")
+    assert_whole(ingest, "other")
+    other_model = opened(tmp_path / "home", FakeEmbedder("another", "e" * 64))
+    with closing(other_model):
+        assert set(outcomes(other_model.add([folder], "default")).values()) == {"added"}
+        assert_whole(other_model)
+    assert ingest.library.match("default", "ferry", 5)
+
+
+def test_a_deletion_that_was_cut_off_is_no_burden(ingest: Ingest, folder: Path, tmp_path: Path):
+    ingest.add([folder], "default")
+    ingest.library.drop("default")  # and killed before the vectors went
+    with closing(opened(tmp_path / "home", FakeEmbedder("another", "e" * 64))) as again:
+        again.add([folder / "a.txt"], "default")
+        assert_whole(again)
 
 
 def test_delete(ingest: Ingest, folder: Path):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pdf_maker import IMAGE, Text, pdf, show
 
-from assistant import read_pdf
+from assistant import pdf_streams, read_pdf
 from assistant.content import Content
 from assistant.errors import DamagedFile, ScannedFile
 
@@ -149,6 +154,45 @@ def test_a_damaged_file_is_read_as_far_as_possible_and_that_is_told():
     content = read_pdf.read(data, "a.pdf")
     assert content.text == "Text of the page"
     assert content.notes[0].startswith("The file is damaged")
+
+
+def zeroed(data: bytes) -> bytes:
+    return data[: len(data) // 2] + bytes(len(data) - len(data) // 2)
+
+
+LINES = [show([(72, 700 - 12 * n, f"Line {n} of {page}") for n in range(50)]) for page in ("the first", "the next")]
+
+
+@pytest.mark.parametrize(
+    ("packed", "told"),
+    [
+        (bytes, False),  # as it was
+        (lambda data: data[:-4], False),  # some programs leave the checksum out
+        (lambda data: data[:-4] + b"none", True),
+        (lambda data: data[: len(data) // 2], True),
+        (zeroed, True),
+    ],
+)
+def test_parts_that_do_not_decode_are_told(packed: Callable[[bytes], bytes], told: bool):
+    content = read_pdf.read(pdf(LINES, packed=lambda data: packed(data)), "a.pdf")
+    assert content.text.startswith("Line 0 of the first")
+    assert bool(content.notes) is told
+    if told:
+        assert content.notes[0].startswith("Damaged: 2 of its 2 compressed parts")
+
+
+def test_a_file_of_which_nothing_decodes_is_damaged():
+    with pytest.raises(DamagedFile):
+        read_pdf.read(pdf(LINES, packed=lambda data: bytes(len(data))), "a.pdf")
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300), st.integers(0, 300))
+def test_only_whole_streams_count_as_whole(content: bytes, cut: int):
+    data = zlib.compress(content)
+    whole = b"1 0 obj<</Length 9/Filter/FlateDecode>>stream\r\n%s\nendstream endobj"
+    assert pdf_streams.broken(whole % data) == (0, 1)
+    assert pdf_streams.broken(whole % data[: min(cut, len(data) - 8)]) == (1, 1)
 
 
 def test_an_empty_page():

@@ -118,28 +118,68 @@ def test_formulas_of_a_word_document():
     assert text_of(docx(body), "a.docx") == "(a+b)/c=x^2+√y"
 
 
-def test_a_presentation_has_a_page_for_each_slide():
-    def slide(title: str, text: str) -> str:
-        def shape(kind: str, words: str) -> str:
-            ph = f"<p:nvSpPr><p:nvPr><p:ph type='{kind}'/></p:nvPr></p:nvSpPr>"
-            return f"<p:sp>{ph}<p:txBody><a:p><a:r><a:t>{words}</a:t></a:r></a:p></p:txBody></p:sp>"
+def slide(title: str, text: str, kind: str = "body") -> str:
+    def shape(kind: str, words: str) -> str:
+        ph = f"<p:nvSpPr><p:nvPr><p:ph type='{kind}' idx='{len(words)}'/></p:nvPr></p:nvSpPr>"
+        return f"<p:sp>{ph}<p:txBody><a:p><a:r><a:t>{words}</a:t></a:r></a:p></p:txBody></p:sp>"
 
-        return f"<p:sld {A} {P}>{shape('body', text)}{shape('title', title)}</p:sld>"
+    return f"<p:sld {A} {P}>{shape(kind, text)}{shape('title', title)}</p:sld>"
 
+
+def slides(parts: dict[str, str]) -> bytes:
+    """A presentation of two slides, the second one first, with these parts in place of others."""
+    place = "<p:spPr><a:xfrm><a:off x='1' y='1'/></a:xfrm></p:spPr>"
+    shape = "<p:sp><p:nvSpPr><p:nvPr><p:ph type='{}'/></p:nvPr></p:nvSpPr>{}</p:sp>"
     relations = "".join(f'<Relationship Id="r{n}" Target="slides/slide{n}.xml"/>' for n in (1, 2))
-    data = packed(
-        {
-            "[Content_Types].xml": "<x/>",
-            "ppt/presentation.xml": f"<p:presentation {P} {R}><p:sldIdLst><p:sldId r:id='r2'/><p:sldId r:id='r1'/>"
-            "</p:sldIdLst></p:presentation>",
-            "ppt/_rels/presentation.xml.rels": f"<Relationships>{relations}</Relationships>",
-            "ppt/slides/slide1.xml": slide("Second", "later"),
-            "ppt/slides/slide2.xml": slide("First", "sooner"),
-        }
-    )
-    content = readers.read(data, "a.pptx")
+    up = "<Relationships><Relationship Id='r1' Target='../{}1.xml'/></Relationships>"
+    files = {
+        "[Content_Types].xml": "<x/>",
+        "ppt/presentation.xml": f"<p:presentation {P} {R}><p:sldIdLst><p:sldId r:id='r2'/><p:sldId r:id='r1'/>"
+        "</p:sldIdLst></p:presentation>",
+        "ppt/_rels/presentation.xml.rels": f"<Relationships>{relations}</Relationships>",
+        "ppt/slides/slide1.xml": slide("Second", "later"),
+        "ppt/slides/slide2.xml": slide("First", "sooner"),
+        "ppt/slides/_rels/slide1.xml.rels": up.format("slideLayouts/slideLayout"),
+        "ppt/slideLayouts/slideLayout1.xml": f"<x {A} {P}>{shape.format('title', place)}</x>",
+        "ppt/slideLayouts/_rels/slideLayout1.xml.rels": up.format("slideMasters/slideMaster"),
+        "ppt/slideMasters/slideMaster1.xml": f"<x {A} {P}>{shape.format('body', place)}</x>",
+    }
+    return packed({name: part for name, part in (files | parts).items() if part})
+
+
+def test_a_presentation_has_a_page_for_each_slide():
+    content = readers.read(slides({}), "a.pptx")
     assert content.text == "# First\n\nsooner\n\n# Second\n\nlater"
     assert [content.text[start:][:8] for start in content.pages] == ["# First\n", "# Second"]
+    assert not content.notes
+
+
+@pytest.mark.parametrize(
+    ("parts", "text", "note"),
+    [
+        ({"ppt/slides/slide1.xml": ""}, "# First\n\nsooner", "Damaged, not read in full: slide 2 of 2."),
+        ({"ppt/slides/slide2.xml": "<p:sld"}, "# Second\n\nlater", "Damaged, not read in full: slide 1 of 2."),
+        (
+            {"ppt/slideLayouts/slideLayout1.xml": ""},
+            "# First\n\nsooner\n\n# Second\n\nlater",
+            "Damaged: texts that have no place on their slides: 1.",
+        ),
+        (
+            {"ppt/slides/slide1.xml": slide("Second", "later", "ftr")},
+            "# First\n\nsooner\n\n# Second",
+            "Damaged: texts that have no place on their slides: 1.",
+        ),
+    ],
+)
+def test_what_is_damaged_of_a_presentation_is_told_and_the_rest_read(parts: dict[str, str], text: str, note: str):
+    content = readers.read(slides(parts), "a.pptx")
+    assert (content.text, content.notes) == (text, (note,))
+
+
+def test_a_presentation_without_a_slide_that_can_be_read_is_damaged():
+    broken = {"ppt/slides/slide1.xml": "<p:sld", "ppt/slides/slide2.xml": ""}
+    with pytest.raises(DamagedFile, match="slides cannot be read"):
+        readers.read(slides(broken), "a.pptx")
 
 
 def test_an_opendocument_text():

@@ -36,7 +36,7 @@ OWNERS = {
     "tokenizers": {"embedder"},
     "tomlkit": {"settings"},
     "tomllib": {"settings"},
-    "typer": {"cli", "cli_bench", "cli_doctor", "cli_eval", "cli_models"},
+    "typer": {"cli", "cli_bench", "cli_doctor", "cli_documents", "cli_eval", "cli_models"},
     "uvicorn": {"listen"},
     "watchfiles": {"ingest"},
 }
@@ -65,7 +65,7 @@ STAGES = {
     "walk": set(),
 }
 WIRING = {"chain", "ingest", "ingest_run", "opening", "runnables", "writing"}
-DOORS = {"cli", "cli_bench", "cli_doctor", "cli_eval", "cli_models", "web", "api", "batch", "doctor"}
+DOORS = {"cli", "cli_bench", "cli_doctor", "cli_documents", "cli_eval", "cli_models", "web", "api", "batch", "doctor"}
 WIRED = WIRING | {
     "models",
     "settings",

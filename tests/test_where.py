@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import replace
+from datetime import date
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from assistant.errors import BadInput
+from assistant.errors import BadFilter
 from assistant.records import DocumentInfo
 from assistant.where import Where, among, made, parsed
 
@@ -42,10 +47,51 @@ def test_what_is_not_known_does_not_fit():
     assert not parsed(["date=2025-03"]).fits(vague)
 
 
-@pytest.mark.parametrize("given", ["publisher", "size=3", "date=soon"])
-def test_what_cannot_be_asked_for_is_told(given: str):
-    with pytest.raises(BadInput):
-        parsed([given])
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["publisher"], "not KEY=VALUE"),
+        (["=Xinhua"], "cannot be chosen by ''"),
+        (["size=3"], "cannot be chosen by 'size'"),
+        (["Publisher=Xinhua"], "cannot be chosen by 'Publisher'"),
+        (["publisher="], "publisher has no value"),
+        (["title=A", "publisher= "], "publisher has no value"),
+        (["date="], "date has no value"),
+        (["date=soon"], "date=soon is not a date"),
+        (["after=2025-13"], "after=2025-13 is not a date"),
+        (["before=2025-02-30"], "is not a date"),
+        (["date=2025-01-02 to 2025-03-04"], "is not a date"),
+        (["date=2025", "date=2026"], "Two values are given for date: 2025 and 2026"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told(given: list[str], says: str):
+    with pytest.raises(BadFilter, match=re.escape(says)) as refused:
+        parsed(given)
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("value", [5, None, True, ["Xinhua"], {"is": "Xinhua"}, "", " "])
+def test_a_clients_values_are_texts(value: object):
+    with pytest.raises(BadFilter, match="publisher"):
+        among({"publisher": value})
+
+
+def test_a_value_is_all_behind_the_first_equals_sign():
+    assert parsed(["title = a=b "]) == Where(title="a=b")
+
+
+def test_accents_are_the_same_however_they_are_encoded():
+    cafe = replace(DOCUMENT, file=unicodedata.normalize("NFD", "Café.txt"))
+    assert parsed([f"file={unicodedata.normalize('NFC', 'café.TXT')}"]).fits(cafe)
+
+
+@settings(deadline=None)
+@given(st.dates(date(1900, 1, 1), date(2100, 1, 1)), st.dates(date(1900, 1, 1), date(2100, 1, 1)))
+def test_days_are_compared_as_days(day: date, other: date):
+    document = replace(DOCUMENT, date=day.isoformat())
+    assert Where(after=other.isoformat()).fits(document) is (day >= other)
+    assert Where(before=other.isoformat()).fits(document) is (day <= other)
+    assert Where(date=other.isoformat()).fits(document) is (day == other)
 
 
 def test_other_keys_of_a_clients_metadata_are_its_own():
