@@ -57,8 +57,8 @@ def documents_list(collection: Collection = None, json: AsJson = False) -> None:
     if json:
         terminal.print_json([asdict(info) for info in found])
     else:
-        rows = [(i.id, i.file, i.title, i.publisher, i.date, i.characters, i.chunks) for i in found]
-        terminal.print_table(("ID", "File", "Title", "Publisher", "Date", "Characters", "Chunks"), rows)
+        rows = [(i.id, i.file, i.title, i.publisher, i.date, i.characters, i.chunks, i.near_copy_of) for i in found]
+        terminal.print_table(("ID", "File", "Title", "Publisher", "Date", "Characters", "Chunks", "Near copy"), rows)
 
 
 @documents.command("show")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,20 @@ _HINTS = {
 class Database:
     """A SQLite file in WAL mode: readers are not held up by a writer. Safe to use from several threads.
 
-    `schema` is run on a new file, which then carries `version`. Every method raises StorageError when the file cannot
-    be used; opening raises it for a file of another version.
+    `schema` is run on a new file, which then carries `version`. `upgrades` bring a file of an older version, which is
+    their key, to the next one, inside a transaction. Every method raises StorageError when the file cannot be used;
+    opening raises it for a file of any other version.
     """
 
-    def __init__(self, path: Path, schema: Sequence[str], version: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: Sequence[str],
+        version: int,
+        upgrades: Mapping[int, Callable[[Database], None]] | None = None,
+    ) -> None:
         self._path = path
+        self._upgrades = upgrades or {}
         self._lock = threading.RLock()
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,15 +89,24 @@ class Database:
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             found = self._version()  # another process may have been quicker
-            if found not in (0, version):
-                raise StorageError(
-                    f"{self._path} was written by another release (its format is {found}, this one's {version}).",
-                    "Update the assistant, or set ASSISTANT_HOME to another folder.",
-                )
             if found == 0:
                 for statement in schema:
                     self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {version}")
+            else:
+                self._upgrade(found, version)
+            self._connection.execute(f"PRAGMA user_version = {version}")
+
+    def _upgrade(self, found: int, version: int) -> None:
+        steps = range(found, version)
+        if found > version or not self._upgrades.keys() >= set(steps):
+            newer = "Update the assistant, or set ASSISTANT_HOME to another folder."
+            older = "Move it away, or set ASSISTANT_HOME to another folder, and ingest your files again."
+            raise StorageError(
+                f"{self._path} was written by another release (its format is {found}, this one's {version}).",
+                newer if found > version else older,
+            )
+        for step in steps:
+            self._upgrades[step](self)
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])

@@ -20,6 +20,7 @@ from assistant.database import Database
 from assistant.errors import UnknownCollection, UnknownDocument
 from assistant.lexical import Words
 from assistant.records import Chunk, CollectionInfo, Document, DocumentInfo
+from assistant.repeats import Repeats, introduce
 from assistant.schema import SCHEMA, VERSION
 
 # A document is shown under the path it was first seen at.
@@ -51,7 +52,8 @@ class Library:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, SCHEMA, VERSION)
+        self._database = Database(path, SCHEMA, VERSION, {2: introduce})
+        self._repeats = Repeats(self._database)
 
     def close(self) -> None:
         self._database.close()
@@ -70,8 +72,9 @@ class Library:
         """All documents of a collection, in the order they came in."""
         rows = self._database.read(
             f"""SELECT d.document_id, s.shown, s.file, d.title, d.publisher, d.author, d.date, d.characters,
-                (SELECT count(*) FROM chunks WHERE document = d.id), d.ingested_at
-                FROM documents d {_SOURCE} WHERE d.collection = ? ORDER BY d.id""",
+                (SELECT count(*) FROM chunks WHERE document = d.id), d.ingested_at,
+                (SELECT file FROM sources WHERE document = r.original ORDER BY id LIMIT 1)
+                FROM documents d {_SOURCE} JOIN copies r ON r.document = d.id WHERE d.collection = ? ORDER BY d.id""",
             self._id(collection),
         )
         return [DocumentInfo(*row) for row in rows]
@@ -115,6 +118,10 @@ class Library:
         """A number that grows with every change of a collection."""
         rows = self._database.read("SELECT generation FROM collections WHERE id = ?", self._id(collection))
         return int(rows[0][0])
+
+    def boilerplate(self, collection: str) -> frozenset[int]:
+        """The lines that many documents of a collection have, as `boilerplate.hashes` gives them."""
+        return self._repeats.lines(self._id(collection), self.generation(collection))
 
     def match(
         self, collection: str, question: str, n: int, documents: Sequence[str] | None = None
@@ -206,6 +213,7 @@ class Library:
             # first what was: the full-text index forgets a chunk by the title it came with
             dropped = self._drop_chunks(owner, self._known(owner, document.id))
             row = self._put_document(owner, document, revision)
+            self._repeats.put(owner, row, document.text)
             self._put_chunks(owner, row, chunks)
             self._put_source(owner, path, row)
             dropped |= self._drop_unseen(owner, {replaced} - {row, None})
@@ -305,6 +313,7 @@ class Library:
         for row in documents:
             if not self._database.run("SELECT 1 FROM sources WHERE document = ? LIMIT 1", row):
                 dropped |= self._drop_chunks(owner, row)
+                self._repeats.drop(owner, row)
                 self._database.run("DELETE FROM documents WHERE id = ?", row)
         return dropped
 

@@ -36,7 +36,7 @@ def nearest(question: str, hits: Sequence[Hit], before: str = "") -> list[Passag
     question `before` count less: of "And in 2019?" the year is what was asked anew. A sentence without any of them is
     none of the nearest.
     """
-    found = [Passage(hit.chunk.id, text) for hit in hits for text in _sentences(hit.chunk.text)]
+    found = [Passage(hit.chunk.id, text) for hit in hits for text in _sentences(hit)]
     has = [terms(passage.text) for passage in found]
     counts = Counter(term for one in has for term in one)
     wanted = dict.fromkeys(terms(before), _BEFORE) | dict.fromkeys(terms(question), 1.0)
@@ -58,6 +58,14 @@ def _fitting(passages: Sequence[Passage]) -> list[Passage]:
     return kept
 
 
-def _sentences(text: str) -> list[str]:
-    parts = (text[span.start : span.end].strip() for span in sentences.spans(text))
+def _sentences(hit: Hit) -> list[str]:
+    """What a menu or a disclaimer says is about nothing, and no likely sentence."""
+    text, offset = hit.chunk.text, hit.chunk.start
+    told = [span for span in sentences.spans(text) if not _repeated(hit, span.start + offset, span.end + offset)]
+    parts = (text[span.start : span.end].strip() for span in told)
     return [part for part in parts if 0 < len(part) <= LONGEST]
+
+
+def _repeated(hit: Hit, start: int, end: int) -> bool:
+    inside = sum(max(0, min(end, span.end) - max(start, span.start)) for span in hit.repeated)
+    return inside > (end - start) / 2

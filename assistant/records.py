@@ -50,25 +50,26 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of some text, `text[start:end]`."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A retrieved chunk. `score` grows with relevance; its scale belongs to the retriever."""
 
     chunk: Chunk
     score: float
+    repeated: tuple[Span, ...] = ()  # where lines stand that many documents have: boilerplate
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     role: Role
     content: str
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of some text, `text[start:end]`."""
-
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,7 @@ class DocumentInfo:
     characters: int
     chunks: int
     ingested_at: str  # ISO 8601, UTC
+    near_copy_of: str | None = None  # file of an earlier document that says nearly the same, word for word
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,8 @@ def documents_html(documents: Sequence[DocumentInfo]) -> str:
 def _document(document: DocumentInfo) -> str:
     name = escape(name_of(document))
     size = f"{document.characters:,} characters"
-    facts = facts_line([document.publisher, document.date, document.file if document.title else None, size])
+    near = f"near copy of {document.near_copy_of}" if document.near_copy_of else None
+    facts = facts_line([document.publisher, document.date, document.file if document.title else None, size, near])
     button = (
         f'<button type="button" class="delete" data-delete="{escape(document.id)}" data-name="{name}"'
         f' aria-label="Delete {name}" title="Delete">✕</button>'

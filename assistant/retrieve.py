@@ -12,21 +12,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from assistant import hints, late
+from assistant import boilerplate, hints, late, likeness
 from assistant.embedder import Embedder, Vectors
 from assistant.errors import EmptyCollection, StorageError
 from assistant.index import Index
 from assistant.library import Library
-from assistant.likeness import crowding
-from assistant.records import Chunk, Hit
+from assistant.records import Chunk, Hit, Span
 from assistant.where import Where
 
 POOL = 100  # candidates that each side gives, at least
 PER_HIT = 4  # and for each hit asked for: some do not count any more, and equal texts appear once
 ATTEMPTS = 3  # how often a search is repeated when the collection changes meanwhile
-RERANKED = 30  # of the fused candidates, compared token by token
+RERANKED = 30  # different ones of the fused candidates, compared token by token, and as many of their near repeats
+WIDE = 1600  # a pool of this many is not widened for more than the hits asked for
 TOKENS = 0.6  # what that comparison counts; the rest is the fused score
 HINTED = 0.1  # what it counts that a document is of the date, or by the publisher, that the question names
+REPEATED = 0.5  # what a chunk loses that consists of lines that many documents have; of others their share of it
 BEFORE = 0.4  # what the question before counts where this one alone finds nothing like it
 # Between these cosines of the question and its nearest chunk the question before counts less and less. Measured with
 # all-MiniLM-L6-v2; another model may need others.
@@ -96,14 +97,18 @@ class Retriever:
 
     def _hits(self, place: _Place, asked: Sequence[_Asked], k: int) -> list[Hit]:
         pool = max(POOL, PER_HIT * k)
+        lines = self._library.boilerplate(place.collection)
         while True:
             scores, weights, exhausted = self._scores(place, asked, pool)
             chunks = self._library.chunks(place.collection, scores)
             wanted = hints.read(asked[0].text, {chunk.publisher for chunk in chunks.values() if chunk.publisher})
             hinted = {name: scores[name] + HINTED * wanted.meets(chunk) for name, chunk in chunks.items()}
-            hits = _distinct(chunks, hinted)
-            if len(hits) >= k or exhausted:
-                return _varied(self._reranked(place.collection, asked, weights, hits))[:k]
+            hits = _distinct(chunks, hinted, lines)
+            groups = likeness.groups(map(_own_text, hits), max(k, RERANKED))
+            if exhausted or len(set(groups)) >= (k if pool >= WIDE else max(k, RERANKED)):
+                known = {hit.chunk.id: group for hit, group in zip(hits, groups, strict=False)}
+                chosen = _compared(groups) if self._rerank else []
+                return _varied(self._reranked(place.collection, asked, weights, hits, chosen), known)[:k]
             pool *= 4
 
     def _scores(self, place: _Place, asked: Sequence[_Asked], pool: int) -> tuple[dict[str, float], list[float], bool]:
@@ -129,16 +134,22 @@ class Retriever:
         return near, self._library.match(place.collection, asked.text, pool, place.documents)
 
     def _reranked(
-        self, collection: str, asked: Sequence[_Asked], weights: Sequence[float], hits: list[Hit]
+        self,
+        collection: str,
+        asked: Sequence[_Asked],
+        weights: Sequence[float],
+        hits: Sequence[Hit],
+        chosen: Sequence[int],
     ) -> list[Hit]:
-        """The first hits in the order of both scores; the others after them."""
-        first = hits[:RERANKED] if self._rerank else []
+        """The hits at the `chosen` places in the order of both scores; the others after them."""
+        first = [hits[place] for place in chosen]
         codes = self._codes(collection, [hit.chunk for hit in first])
         alike = np.zeros(len(first))
         for one, weight in zip(asked, weights, strict=True):
             if weight and first:
-                likeness = np.maximum(0.0, late.likeness(one.tokens, codes))
-                alike += weight * likeness / max(likeness.max(), _LEAST)
+                met = np.maximum(0.0, late.likeness(one.tokens, codes))
+                alike += weight * met / max(met.max(), _LEAST)
+        alike *= [_own(hit) for hit in first]
         best, most = max((hit.score for hit in hits), default=0.0), max(alike, default=0.0)
         if best <= 0 or most <= 0:
             return [replace(hit, score=hit.score / max(1.0, best)) for hit in hits]
@@ -146,7 +157,8 @@ class Retriever:
             replace(hit, score=float((1 - TOKENS) * hit.score / best + TOKENS * like / most))
             for hit, like in zip(first, alike, strict=True)
         ]
-        rest = [replace(hit, score=(1 - TOKENS) * hit.score / best) for hit in hits[RERANKED:]]
+        others = sorted(set(range(len(hits))) - set(chosen))
+        rest = [replace(hits[place], score=(1 - TOKENS) * hits[place].score / best) for place in others]
         return sorted(compared, key=_order) + rest
 
     def _codes(self, collection: str, chunks: Sequence[Chunk]) -> list[bytes]:
@@ -173,21 +185,53 @@ def fuse(near: Mapping[str, float], shared: Mapping[str, float], pool: int) -> d
     return total
 
 
-def _distinct(chunks: Mapping[str, Chunk], scores: Mapping[str, float]) -> list[Hit]:
-    """Best first, equals by id; of chunks with the same text only the best."""
+def _distinct(chunks: Mapping[str, Chunk], scores: Mapping[str, float], lines: frozenset[int]) -> list[Hit]:
+    """Best first, equals by id; of chunks with the same text only the best. `lines` are those of many documents."""
     hits: dict[str, Hit] = {}
-    for hit in sorted((Hit(chunk, scores[chunk_id]) for chunk_id, chunk in chunks.items()), key=_order):
+    found = (Hit(chunk, scores[chunk_id], _repeated(chunk, lines)) for chunk_id, chunk in chunks.items())
+    for hit in sorted((replace(hit, score=hit.score * _own(hit)) for hit in found), key=_order):
         hits.setdefault(hit.chunk.text, hit)
     return list(hits.values())
 
 
-def _varied(hits: list[Hit]) -> list[Hit]:
-    """The same with those last of the first hits that nearly repeat a better one."""
-    first, rest = hits[:RERANKED], hits[RERANKED:]
-    repeated = set(crowding([hit.chunk.text for hit in first]))
-    alone = [hit for place, hit in enumerate(first) if place not in repeated]
+def _repeated(chunk: Chunk, lines: frozenset[int]) -> tuple[Span, ...]:
+    spans = boilerplate.spans(chunk.text, lines) if lines else ()
+    return tuple(Span(chunk.start + span.start, chunk.start + span.end) for span in spans)
+
+
+def _own(hit: Hit) -> float:
+    """What is left of a hit's score, the less the more of it are lines that many documents have."""
+    repeated = sum(span.end - span.start for span in hit.repeated)
+    return 1 - REPEATED * repeated / max(1, len(hit.chunk.text))
+
+
+def _own_text(hit: Hit) -> str:
+    """The text without the lines that many documents have: chunks are not alike for a menu."""
+    text, begin, parts = hit.chunk.text, 0, []
+    for span in hit.repeated:
+        parts.append(text[begin : span.start - hit.chunk.start])
+        begin = span.end - hit.chunk.start
+    return "".join([*parts, text[begin:]])
+
+
+def _compared(groups: Sequence[int]) -> list[int]:
+    """The places of RERANKED different hits, and of at most as many that repeat them."""
+    different = [place for place, group in enumerate(groups) if group == place][:RERANKED]
+    repeats = [place for place, group in enumerate(groups) if group != place and group in set(different)]
+    return sorted([*different, *repeats[:RERANKED]])
+
+
+def _varied(hits: Sequence[Hit], groups: Mapping[str, int]) -> list[Hit]:
+    """The best hit of each group of near repeats, then the others. `groups` are known by the chunks' ids."""
+    alone: list[Hit] = []
+    behind: list[Hit] = []
+    met: set[int | None] = {None}
+    for hit in hits:
+        group = groups.get(hit.chunk.id)
+        (behind if group in met else alone).append(hit)
+        met.add(group)
     last = alone[-1].score if alone else 0.0
-    return [*alone, *(replace(first[place], score=min(first[place].score, last)) for place in sorted(repeated)), *rest]
+    return [*alone, *(replace(hit, score=min(hit.score, last)) for hit in behind)]
 
 
 def _order(hit: Hit) -> tuple[float, str]:

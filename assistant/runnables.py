@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields, replace
+from itertools import starmap
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, CallbackManagerForRetrieverRun
@@ -25,7 +26,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from assistant.engine import Done, Engine, Params, Piece, Segment, Turn, schema_grammar
 from assistant.errors import BadFormat, BadInput
-from assistant.records import Chunk, Hit, Message, PromptMessage, Role, Sampling
+from assistant.records import Chunk, Hit, Message, PromptMessage, Role, Sampling, Span
 from assistant.retrieve import Retriever
 from assistant.where import Where
 
@@ -181,12 +182,14 @@ def to_turns(messages: Sequence[BaseMessage]) -> list[Turn]:
 
 def to_hit(document: Document) -> Hit:
     """The hit that a document of `ChunkRetriever` was made from."""
-    fields = {key: value for key, value in document.metadata.items() if key != "score"}
-    return Hit(Chunk(id=document.id or "", text=document.page_content, **fields), document.metadata["score"])
+    fields = dict(document.metadata)
+    score, repeated = fields.pop("score"), tuple(starmap(Span, fields.pop("repeated", ())))
+    return Hit(Chunk(id=document.id or "", text=document.page_content, **fields), score, repeated)
 
 
 def _document(hit: Hit) -> Document:
-    fields = asdict(hit.chunk) | {"score": hit.score}
+    repeated = [(span.start, span.end) for span in hit.repeated]
+    fields = asdict(hit.chunk) | {"score": hit.score, "repeated": repeated}
     return Document(id=fields.pop("id"), page_content=fields.pop("text"), metadata=fields)
 
 

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-VERSION = 2  # of the tables and the full-text indexes together
+from assistant.boilerplate import LEAST
+
+VERSION = 3  # of the tables, the full-text indexes and the hashes in `repeats` together
+
+# What `repeats` keeps: format 3 has it beside the tables of format 2.
+REPEATS = (
+    """CREATE TABLE copies (document INTEGER PRIMARY KEY, collection INTEGER NOT NULL, original INTEGER,
+        sketch BLOB NOT NULL, lines BLOB NOT NULL)""",
+    "CREATE INDEX copies_by_original ON copies (collection, original)",
+    """CREATE TABLE sketches (collection INTEGER, hash INTEGER, document INTEGER,
+        PRIMARY KEY (collection, hash, document)) WITHOUT ROWID""",
+    """CREATE TABLE lines (collection INTEGER, hash INTEGER, documents INTEGER NOT NULL,
+        PRIMARY KEY (collection, hash)) WITHOUT ROWID""",
+    f"CREATE INDEX lines_of_many ON lines (collection, documents) WHERE documents >= {LEAST}",
+)
 
 SCHEMA = (
     """CREATE TABLE collections (
@@ -26,4 +40,5 @@ SCHEMA = (
         text TEXT NOT NULL, "start" INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER,
         UNIQUE (collection, chunk_id))""",
     "CREATE INDEX chunks_by_document ON chunks (document)",
+    *REPEATS,
 )

@@ -21,7 +21,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -154,7 +154,8 @@ def main() -> None:
     try:
         todo = list(work(given.folder, given.questions, given.claims))
         model = models.resolve(settings.models.llm, settings.models.folder, "llm")
-        engine = Engine.open(model.paths["model"], engine_config(settings, model.sha256))
+        config = replace(engine_config(settings, model.sha256), store=None)  # no text comes twice
+        engine = Engine.open(model.paths["model"], config)
     except AssistantError as error:
         sys.exit(str(error))
     known = {row.id for row in read(given.rows)}

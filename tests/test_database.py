@@ -43,6 +43,34 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path):
     assert opened(tmp_path / "d.sqlite3", version=3).read("SELECT * FROM items") == []
 
 
+def test_a_file_of_an_older_version_is_brought_up_step_by_step(tmp_path: Path):
+    path = tmp_path / "d.sqlite3"
+    opened(path).close()
+    with pytest.raises(StorageError, match="format is 1, this one's 3") as caught:
+        Database(path, SCHEMA, 3, {2: lambda _: None})
+    assert "ingest your files again" in caught.value.hint
+    steps = {
+        1: lambda file: file.run("INSERT INTO items VALUES (?)", "one"),
+        2: lambda file: file.run("INSERT INTO items VALUES (?)", "two"),
+    }
+    Database(path, SCHEMA, 3, steps).close()
+    again = Database(path, SCHEMA, 3, steps)
+    assert again.read("SELECT name FROM items ORDER BY rowid") == [("one",), ("two",)]
+
+
+def test_an_upgrade_that_fails_leaves_the_file_as_it_was(tmp_path: Path):
+    path = tmp_path / "d.sqlite3"
+    opened(path).close()
+
+    def fail(file: Database) -> None:
+        file.run("INSERT INTO items VALUES (?)", "half")
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - raised just above
+        Database(path, SCHEMA, 2, {1: fail})
+    assert opened(path).read("SELECT * FROM items") == []
+
+
 def test_a_file_that_is_no_database(tmp_path: Path):
     (tmp_path / "d.sqlite3").write_bytes(b"not a database " * 500)
     with pytest.raises(StorageError, match="not a database") as caught:

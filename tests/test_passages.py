@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assistant.passages import LONGEST, MOST, TOGETHER, nearest
-from assistant.records import Chunk, Hit
+from assistant.records import Chunk, Hit, Span
 
 
 def hit(text: str, number: int = 0) -> Hit:
@@ -32,6 +32,14 @@ def test_together_they_are_short_and_the_nearest_is_always_there() -> None:
     assert LONGEST > len(long) > TOGETHER / 2
     assert len(texts("lamp keeper", hit(long), hit(long.replace("lit", "put out"), 1))) == 1
     assert len(texts("lamp keeper", hit(long[:200]), hit("A lamp.", 1))) == 2
+
+
+def test_boilerplate_is_no_likely_sentence() -> None:
+    menu = "Lamp shop: buy a lamp."
+    text = f"{menu}\nThe lamp burned all night."
+    chunk = Chunk("d-0", "d", text, 100, 100 + len(text))
+    repeated = (Span(100, 100 + len(menu) + 1),)
+    assert [passage.text for passage in nearest("lamp", [Hit(chunk, 1.0, repeated)])] == ["The lamp burned all night."]
 
 
 def test_a_passage_names_its_chunk() -> None:

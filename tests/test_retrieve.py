@@ -218,6 +218,54 @@ def test_near_repeats_do_not_crowd_out_others(ingest: Ingest, retriever: Retriev
     assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
 
 
+def test_forty_near_copies_leave_room_for_others(
+    ingest: Ingest, retriever: Retriever, monkeypatch: pytest.MonkeyPatch
+):
+    """They fill the first pool wholly; all the same the others are found, and no copy is hidden."""
+    monkeypatch.setattr(retrieve, "POOL", 20)
+    monkeypatch.setattr(retrieve, "PER_HIT", 1)
+    report = "The council of Skarv decided on Monday that the new harbour is to be built by the end of the year"
+    for number in range(40):
+        ingest.add_bytes(f"report{number}.txt", f"{report}, version {number}.".encode(), "default")
+    asked = "When is the new harbour of Skarv to be built, says the council?"
+    names = files(retriever.search("default", asked, 5))
+    assert sum(name.startswith("report") for name in names) == 1
+    assert sorted(names[1:]) == sorted(TEXTS)
+    assert len(set(files(retriever.search("default", asked, 44)))) == 44
+    copies = [info.near_copy_of for info in ingest.documents("default") if info.file.startswith("report")]
+    assert copies == [None, *["report0.txt"] * 39]
+
+
+MENU = "Skarv news\nTickets for the ferry to Skarv\nThe ferry and its harbour\nSubscribe to our letter\n"
+
+
+def test_lines_of_many_pages_count_less(ingest: Ingest, retriever: Retriever, monkeypatch: pytest.MonkeyPatch):
+    for number in range(20):
+        body = " ".join(f"topic{number}word{place}" for place in range(8))
+        ingest.add_bytes(f"page{number}.txt", f"{MENU}\n{body}\n".encode(), "default")
+
+    def against_the_ferry() -> dict[str, float]:
+        hits = {hit.chunk.file: hit for hit in retriever.search("default", "When is the ferry to Skarv?", 24)}
+        assert len(hits) == 24, "they count less, and are there"
+        assert not hits["ferry.txt"].repeated
+        return {name: hit.score / hits["ferry.txt"].score for name, hit in hits.items() if name.startswith("page")}
+
+    with_menus = against_the_ferry()
+    monkeypatch.setattr(retrieve, "REPEATED", 0.0)
+    without = against_the_ferry()
+    assert all(with_menus[name] < 0.9 * without[name] for name in without)
+
+
+def test_a_hit_tells_where_its_repeated_lines_stand(ingest: Ingest, retriever: Retriever):
+    for number in range(5):
+        ingest.add_bytes(
+            f"page{number}.txt", f"{' '.join(f'p{number}w{n}' for n in range(9))}\n{MENU}".encode(), "default"
+        )
+    hit = next(hit for hit in retriever.search("default", "Tickets", 9) if hit.chunk.file.startswith("page"))
+    marked = [hit.chunk.text[span.start - hit.chunk.start : span.end - hit.chunk.start] for span in hit.repeated]
+    assert "".join(marked) == MENU.rstrip()
+
+
 def test_chunks_without_kept_codes_are_compared_all_the_same(ingest: Ingest, retriever: Retriever):
     before = retriever.search("default", "the ferry to the quay", 4)
     ids = [hit.chunk.id for hit in before]

@@ -50,9 +50,10 @@ STAGES = {
     "embedder": set(),
     "index": {"late", "shared_folder"},
     "late": {"database"},
-    "library": {"database", "lexical", "schema"},
+    "library": {"database", "lexical", "repeats", "schema"},
+    "repeats": {"boilerplate", "database", "likeness", "schema"},
     # it is handed the first three, and names their types
-    "retrieve": {"embedder", "index", "library", "hints", "late", "likeness"},
+    "retrieve": {"embedder", "index", "library", "boilerplate", "hints", "late", "likeness"},
     "passages": {"cite"},
     "prompt": {"passages"},
     "cite": set(),
