@@ -10,23 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from assistant.reader import Reading
-from assistant.records import Answer, CollectionInfo, DocumentInfo, FileOutcome, Sentence, Timings, Verdict
+from assistant.records import Answer, CollectionInfo, DocumentInfo, FileOutcome, Sentence, Timings
 from assistant.render_sources import facts_line, name_of
-from assistant.turns import Turn, count, phase
+from assistant.turns import VERDICTS, Turn, count, phase, why_none
 
-MARKER = re.compile(r"\[(\d{1,3})\]")
+MARKER = re.compile(r"(?<![^\s\]])\[(\d{1,3})\]")  # behind a space or another one: `argv[1]` is code
 MOST_LISTED = 500  # documents; a longer list would make the page slow
 MOST_EXAMPLES = 3
 LEAST_WAIT_S = 0.1  # for other people's answers, that is worth telling
 LONGEST_EXAMPLE = 110  # characters of a title inside an example question
 
-VERDICTS = {"supported": "in the sources", "unsupported": "not in the sources", "unchecked": "not checked"}
-SIGNS = {"supported": "✓", "unsupported": "⚠", "unchecked": ""}  # so that colour is never needed to tell them apart
-ABSTAINED = {
-    "no_hits": "Nothing in the documents is close to this question.",
-    "not_supported": "The documents do not answer this question.",
-    "out_of_scope": "This question is not about the documents.",
-}
+SIGNS = {"supported": "✓", "unsupported": "✗", "unchecked": "?"}  # so that colour is never needed to tell them apart
 ENDED = {"length": "The answer reached its length limit.", "cancelled": "Stopped."}
 
 
@@ -44,20 +38,22 @@ def turn_html(turn: Turn, waited_s: float = 0.0) -> str:
         f'<div class="question"><span class="sr">You asked: </span>{escape(turn.question)}</div>',
         *_notices(turn),
     ]
-    if turn.text:
+    if turn.abstained:
+        parts.append(_no_answer(turn))
+    elif turn.text or (turn.pending and not turn.done):
         parts.append(_answer(turn))
     if turn.failure:
         parts.append(_failure(turn.failure))
-    elif not turn.done and not turn.text:
+    elif not turn.done and not turn.text and not turn.pending:
         parts.append(f'<p class="waiting">{escape(phase(turn))}{_seconds(waited_s)}</p>')
     if turn.answer:
-        parts.append(_footer(turn.answer))
+        parts += [_left_out(turn.n, turn.answer.left_out), _footer(turn, turn.answer)]
     return "".join([*parts, "</article>"])
 
 
-def status_html(turn: Turn) -> str:
-    """What a screen reader is told: each phase once, then sentence by sentence."""
-    return f'<div role="status">{escape(phase(turn))}</div>'
+def status_html(told: str) -> str:
+    """What a screen reader is told now."""
+    return f'<div role="status">{escape(told)}</div>'
 
 
 def _notices(turn: Turn) -> Iterator[str]:
@@ -68,47 +64,81 @@ def _notices(turn: Turn) -> Iterator[str]:
 
 
 def _answer(turn: Turn) -> str:
+    """What is said, sentence by sentence, and behind it what is being written."""
     labels = {citation.n: citation.title or citation.file for citation in turn.citations}
     body: list[str] = []
-    at = 0
+    at, before = 0, None
     for start, end, sentence in locate(turn.text, turn.sentences):
-        body += [_with_markers(turn.text[at:start], labels, turn.n), _sentence(turn, start, end, sentence, labels)]
-        at = end
-    rest = _with_markers(turn.text[at:], labels, turn.n)
-    body.append(rest if turn.done else f'<span class="pending">{rest}</span>')
-    abstained = turn.answer is not None and turn.answer.abstained
-    heading = _abstained(turn.answer) if turn.answer and abstained else ""
-    kind = "answer abstained" if abstained else "answer"
-    return f'{heading}<div class="{kind}"><span class="sr">Answer: </span>{"".join(body)}</div>'
+        body += [_gap(turn, at, start, labels, before), _sentence(turn, start, end, sentence, labels)]
+        at, before = end, sentence
+    rest = _gap(turn, at, len(turn.text), labels, before)
+    body.append(rest if turn.done else f"<span>{rest}</span>{_pending(turn)}")
+    note = '<p class="note unchecked">This answer was not checked against the sources.</p>' if turn.unchecked else ""
+    return f'<div class="answer"><span class="sr">Answer: </span>{"".join(body)}</div>{note}'
 
 
-def _sentence(turn: Turn, start: int, end: int, sentence: Sentence, labels: dict[int, str]) -> str:
-    text = _with_markers(turn.text[start:end], labels, turn.n)
-    cites = " ".join(str(n) for n in sentence.citations)
+def _pending(turn: Turn) -> str:
+    """What nothing has checked yet, marked as such before and behind; a cursor while there is nothing."""
+    if not turn.pending:
+        return '<span class="writing"></span>'
+    apart = " " if turn.text and not (turn.text[-1].isspace() or turn.pending[0].isspace()) else ""
     return (
-        f'<span class="sentence {sentence.verdict}" data-turn="{turn.n}" data-cites="{cites}"'
-        f' title="{VERDICTS[sentence.verdict]}"><span>{text}</span>{_verdict(sentence.verdict)}</span>'
+        f'{apart}<span class="pending"><span class="sr">Not yet checked: </span>{escape(turn.pending)}</span>'
+        '<span class="checking" aria-hidden="true">checking…</span>'
     )
 
 
-def _verdict(verdict: Verdict) -> str:
-    """Behind a sentence: a sign where it is supported, sign and words where not; unchecked is told in the footer."""
-    if verdict == "unchecked":
-        return ""
-    words = VERDICTS[verdict] if verdict == "unsupported" else f'<span class="sr">{VERDICTS[verdict]}</span>'
-    return f'<span class="verdict">{SIGNS[verdict]} {words}</span>'
+def _sentence(turn: Turn, start: int, end: int, sentence: Sentence, labels: dict[int, str]) -> str:
+    """A sentence with its verdict; one with sources is a button that leads to them."""
+    cites = [str(n) for n in sentence.citations if n in labels]
+    leads = f' role="button" tabindex="0" data-cites="{" ".join(cites)}"' if cites else ""
+    before, behind = _verdict(turn, sentence, cites)
+    tag = "s" if sentence.verdict == "unsupported" else "span"
+    return (
+        f'<span class="sentence {sentence.verdict}" data-turn="{turn.n}" data-at="{start}"{leads}>{before}'
+        f'<{tag} class="said">{escape(turn.text[start:end])}</{tag}>{behind}</span>'
+    )
 
 
-def _with_markers(text: str, labels: dict[int, str], turn: int) -> str:
-    """Escaped text in which `[n]` is a button where `n` is a citation of this answer."""
+def _verdict(turn: Turn, sentence: Sentence, cites: Sequence[str]) -> tuple[str, str]:
+    """What stands before and behind a sentence: for the eye a sign, and words where something is wrong.
+
+    A screen reader hears what is wrong before the sentence, and the sources behind it. An answer of which nothing is
+    checked says so once, in its note.
+    """
+    verdict = sentence.verdict
+    words, sign = VERDICTS[verdict], SIGNS[verdict]
+    sources = f"source{'s' * (len(cites) > 1)} {', '.join(cites)}" if cites else ""
+    if verdict == "supported":
+        said_in = sources or "the sources"
+        return "", f'<span class="verdict" aria-hidden="true">{sign}</span>{_heard(f" In {said_in}")}'
+    led = _heard(f" See {sources}") if sources else ""
+    if verdict == "unchecked" and turn.unchecked:
+        return "", led
+    seen = f'<span class="verdict" aria-hidden="true">{sign} {words}</span>'
+    return _heard(f"{words.capitalize()}: "), seen + led
+
+
+def _heard(words: str) -> str:
+    return f'<span class="sr">{words}</span>'
+
+
+def _gap(turn: Turn, start: int, end: int, labels: dict[int, str], before: Sentence | None) -> str:
+    """Escaped text between sentences, in which `[n]` is a button where `n` is a citation of this answer.
+
+    Where a sentence has one source, the sentence is what the Tab key stops at, and its marker is passed over.
+    """
+    text = turn.text[start:end]
     parts: list[str] = []
     at = 0
     for match in MARKER.finditer(text):
         n = int(match[1])
         if n in labels:
             label = escape(f"Source {n}: {labels[n]}")
-            button = f'<button type="button" class="marker" data-turn="{turn}" data-n="{n}" aria-label="{label}">'
-            parts += [escape(text[at : match.start()]), f"{button}[{n}]</button>"]
+            passed = ' tabindex="-1"' if before is not None and before.citations == (n,) else ""
+            place = f'data-turn="{turn.n}" data-n="{n}" data-at="{start + match.start()}"'
+            button = f'<button type="button" class="marker" {place} aria-label="{label}"{passed}>[{n}]</button>'
+            parts += [escape(text[at : match.start()]), button]
             at = match.end()
     return "".join([*parts, escape(text[at:])])
 
@@ -137,9 +167,20 @@ def _letters(text: str) -> tuple[str, list[int]]:
     return "".join(letter for letter, _ in kept), [place for _, place in kept]
 
 
-def _abstained(answer: Answer) -> str:
-    why = ABSTAINED[answer.reason] if answer.reason else ABSTAINED["not_supported"]
-    return f'<p class="verdict-line"><strong>No answer.</strong> {why}</p>'
+def _no_answer(turn: Turn) -> str:
+    """That there is none and why; what is offered instead looks like no answer."""
+    assert turn.answer is not None
+    offered = f'<div class="answer abstained">{escape(turn.text)}</div>' if turn.text else ""
+    return f'<h3 class="no-answer"><strong>No answer.</strong> {why_none(turn.answer)}</h3>{offered}'
+
+
+def _left_out(turn: int, texts: Sequence[str]) -> str:
+    """The sentences that no source supports, folded: they are no part of the answer."""
+    if not texts:
+        return ""
+    told = f"{count(len(texts), 'sentence')} left out: no source says {'it' if len(texts) == 1 else 'them'}"
+    items = "".join(f"<li><s>{escape(text)}</s></li>" for text in texts)
+    return f'<details class="left-out" data-key="left-{turn}"><summary>{told}</summary><ul>{items}</ul></details>'
 
 
 def _failure(failure: tuple[str, str]) -> str:
@@ -147,8 +188,8 @@ def _failure(failure: tuple[str, str]) -> str:
     return f'<div class="failure"><strong>{escape(message)}</strong> {escape(hint)}</div>'
 
 
-def _footer(answer: Answer) -> str:
-    verdicts = [] if answer.abstained else list(_tallies(answer.sentences))
+def _footer(turn: Turn, answer: Answer) -> str:
+    verdicts = [] if answer.abstained or turn.unchecked else list(_tallies(answer.sentences))
     facts = [f"<span>{escape(fact)}</span>" for fact in _timings(answer.timings)]
     ended = ENDED.get(answer.finish_reason)
     notes = [f'<span class="ended">{ended}</span>'] if ended else []

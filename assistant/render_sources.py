@@ -22,6 +22,8 @@ class Passage:
 def sources_html(turn: Turn) -> str:
     """The passages behind one answer: the cited ones with their quotes marked, the others folded beneath."""
     cited, read = passages(turn.hits or (), turn.citations)
+    if turn.abstained:
+        return _suggested(turn, [*cited, *read])
     parts = [f'<section class="sources" data-turn="{turn.n}" aria-label="Sources of answer {turn.n}">']
     parts.append(f'<p class="about">{escape(turn.question)}</p>')
     parts += [_cited(passage, turn.n) for passage in cited]
@@ -97,20 +99,29 @@ def _cited(passage: Passage, turn: int) -> str:
 
 
 def _read(turn: Turn, read: Sequence[Passage], *, folded: bool) -> str:
-    if turn.answer is not None and turn.answer.abstained:
-        title = "Nearest passages: suggestions, not sources"
-    else:
-        title = f"Also read, not cited ({len(read)})" if turn.done else f"Reading {count(len(read), 'passage')}"
+    title = f"Also read, not cited ({len(read)})" if turn.done else f"Reading {count(len(read), 'passage')}"
     items = "".join(_uncited(passage, turn.n) for passage in read)
     opened = "" if folded else " open"
     key = f"read-{turn.n}"
     return f'<details class="read" data-key="{key}"{opened}><summary>{title}</summary>{items}</details>'
 
 
-def _uncited(passage: Passage, turn: int) -> str:
-    chunk = passage.chunk
+def _suggested(turn: Turn, near: Sequence[Passage]) -> str:
+    """The passages of a turn without an answer, the nearest unfolded: none of them is a source."""
+    items = "".join(_uncited(passage, turn.n, opened=number == 0) for number, passage in enumerate(near))
+    told = "Nearest passages" if near else "No passage is near"
+    below = '<p class="empty">They do not answer the question: suggestions, not sources.</p>' if near else ""
     return (
-        f'<details class="passage" data-key="{turn}-{escape(chunk.id)}"><summary>{escape(name_of(chunk))}</summary>'
+        f'<section class="sources suggested" data-turn="{turn.n}" aria-label="{told} to question {turn.n}">'
+        f'<h2>{told}</h2>{below}<p class="about">{escape(turn.question)}</p>{items}</section>'
+    )
+
+
+def _uncited(passage: Passage, turn: int, *, opened: bool = False) -> str:
+    chunk = passage.chunk
+    fold = f'<details class="passage" data-key="{turn}-{escape(chunk.id)}"{" open" * opened}>'
+    return (
+        f"{fold}<summary>{escape(name_of(chunk))}</summary>"
         f"{_facts(chunk)}<blockquote>{escape(chunk.text)}</blockquote></details>"
     )
 

@@ -38,7 +38,7 @@ from assistant.render import (
     welcome_html,
 )
 from assistant.render_sources import sources_html
-from assistant.turns import Turn, advance, history
+from assistant.turns import Turn, advance, history, news, phase
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by gradio when it is imported
 
@@ -259,24 +259,22 @@ class Page:
             self.past_sources: "".join(sources_html(one) for one in turns),
             self.now: turn_html(turn),
             self.now_sources: sources_html(turn),
-            self.status: status_html(turn),
+            self.status: status_html(phase(turn)),
         }
 
     def _progress(self, before: Turn, turn: Turn, waited_s: float) -> Update:
         update: Update = {self.now: turn_html(turn, waited_s)}
         if (before.hits, before.citations) != (turn.hits, turn.citations):
             update[self.now_sources] = sources_html(turn)
-        if status_html(before) != status_html(turn):
-            update[self.status] = status_html(turn)
+        if told := news(before, turn):
+            update[self.status] = status_html(told)
         return update
 
     def _finish(self, turns: Sequence[Turn], turn: Turn) -> Update:
-        return self._idle() | {
-            self.now: turn_html(turn),
-            self.now_sources: sources_html(turn),
-            self.status: status_html(turn),
-            self.turns: [*turns, turn],
-        }
+        """The page after an answer. How one ended has been told by then, if it did not fail."""
+        failed = {self.status: status_html(phase(turn))} if turn.failure else {}
+        shown = {self.now: turn_html(turn), self.now_sources: sources_html(turn), self.turns: [*turns, turn]}
+        return self._idle() | failed | shown
 
     def _idle(self) -> Update:
         return {self.send: gr.Button(visible=True), self.stop: gr.Button(visible=False), self.asking: None}

@@ -41,6 +41,27 @@ FLAGS = [
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 LONG_MS = 600_000  # a real model on a slow machine reads for minutes
+_SAID = """element => {
+  const copy = element.cloneNode(true);
+  for (const other of copy.querySelectorAll(".sr, .verdict")) other.remove();
+  return copy.textContent;
+}"""
+_CONTRAST = """element => {
+  const pixel = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const layers = [];
+  for (let at = element; at; at = at.parentElement) layers.unshift(getComputedStyle(at).backgroundColor);
+  const light = (colours) => {
+    for (const colour of colours) {
+      pixel.fillStyle = colour;
+      pixel.fillRect(0, 0, 1, 1);
+    }
+    const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map((value) => value / 255)
+      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const [dark, bright] = [light(["white", ...layers]), light([getComputedStyle(element).color])].sort((a, b) => a - b);
+  return (bright + 0.05) / (dark + 0.05);
+}"""
 
 
 @dataclass
@@ -57,9 +78,13 @@ class Visit:
         self.page.press("#question textarea", "Enter")
 
     def answer(self, timeout_ms: float = LONG_MS) -> str:
-        """The newest answer's text with its markers, once it is complete."""
+        """The newest answer's text with its markers and without its verdicts, once it is complete."""
         self.page.wait_for_selector("#now .turn footer", timeout=timeout_ms)
-        return (self.page.locator("#now .answer").text_content() or "").removeprefix("Answer: ")
+        return str(self.page.locator("#now .answer").evaluate(_SAID))
+
+    def contrast(self, selector: str) -> float:
+        """The ratio of the first such element's text to what is behind it, as WCAG 2.2 defines it: 1 to 21."""
+        return float(self.page.locator(selector).first.evaluate(_CONTRAST))
 
     def lit_quote(self) -> str:
         """The text of the quote that the last chosen marker lit in the sources."""

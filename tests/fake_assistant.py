@@ -8,6 +8,11 @@ markers are those of a true answer. Its knobs make it slow, busy or broken:
     fake.prefill_s = 30             # pause between Retrieved and the first token, cancellable too
     fake.error = Busy("...")        # raised before the first event of every stream (and by search and embed)
     fake.error_after = (3, EngineFailed("..."))   # raised after so many tokens
+    fake.trust = "strict"           # each sentence comes as Pending, then checked; "show": verdicts follow the tokens;
+                                    # "": nothing is checked
+    fake.verdicts = ("supported", "unchecked")    # of the sentences in turn, where `trust` is set
+    fake.invented = "It is of gold."              # the second sentence, which no source supports
+    fake.abstains = "not_supported" # there is no answer, for this reason
     fake.reading_s = 1              # pause after each chunk that is read ahead; a set cancel event ends it at once
     fake.read                       # collections that were read ahead to their end
     fake.calls                      # what every stream was called with, oldest first
@@ -20,9 +25,10 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +44,7 @@ from assistant.errors import (
     UnsupportedFile,
 )
 from assistant.records import (
+    AbstainReason,
     Answer,
     Chunk,
     Citation,
@@ -51,6 +58,7 @@ from assistant.records import (
     Hit,
     Message,
     OnProgress,
+    Pending,
     Progress,
     Retrieved,
     Sampling,
@@ -58,6 +66,7 @@ from assistant.records import (
     SentenceChecked,
     Timings,
     Token,
+    Verdict,
 )
 from assistant.settings import Settings
 from assistant.where import Where
@@ -84,6 +93,16 @@ class Call:
     where: Where = EVERYWHERE
 
 
+@dataclass(frozen=True)
+class Line:
+    """A sentence as the fake writes it, word by word; `markers` come once it is complete."""
+
+    pieces: tuple[str, ...]
+    markers: tuple[str, ...]
+    sentence: Sentence
+    citations: tuple[Citation, ...] = ()
+
+
 class FakeAssistant:
     """`assistant.chain.Assistant` without models. `settings.collection` starts with two documents."""
 
@@ -97,6 +116,10 @@ class FakeAssistant:
         self.prefill_s = 0.0
         self.error: Exception | None = None
         self.error_after: tuple[int, Exception] | None = None
+        self.trust: Literal["strict", "show", ""] = ""
+        self.verdicts: tuple[Verdict, ...] = ("supported",)
+        self.invented = ""
+        self.abstains: AbstainReason | None = None
         self.reading_s = 0.0
         self.read: list[str] = []
         self.calls: list[Call] = []
@@ -206,32 +229,74 @@ class FakeAssistant:
     def _events(self, question: str, hits: list[Hit], cancel: threading.Event, sampling: Sampling) -> Iterator[Event]:
         began = time.monotonic()
         yield Retrieved(tuple(hits))
-        pieces, sentences, citations = _script(hits[0].chunk)
         reason: FinishReason = "cancelled" if cancel.wait(self.prefill_s) else "stop"
-        said: list[str] = []
-        for piece in pieces:
-            if sampling.max_tokens is not None and len(said) >= sampling.max_tokens:
-                reason = "length"
-            if cancel.wait(self.token_delay_s):
-                reason = "cancelled"
+        kept: list[Line] = []
+        left_out: list[str] = []
+        text, written = "", 0
+        for line in self._lines(hits[0].chunk):
             if reason != "stop":
                 break
-            if self.error_after is not None and len(said) >= self.error_after[0]:
-                raise self.error_after[1]
-            said.append(piece)
-            yield Token(piece)
-        done = sum("".join(said).count(f"[{citation.n}]") for citation in citations)
-        for sentence in sentences[:done]:
-            yield SentenceChecked(sentence, tuple(citations[n - 1] for n in sentence.citations))
+            so_far, reason = yield from self._write(line, written, cancel, sampling.max_tokens)
+            written += len(so_far)
+            said = "".join(so_far)
+            if self.trust != "strict":
+                text += said
+                kept += [line] if reason == "stop" else []
+                continue
+            yield Pending("")
+            if reason == "stop" and line.sentence.verdict == "unsupported":
+                left_out.append(line.sentence.text)
+            elif reason == "stop":
+                text += said
+                kept.append(line)
+                yield Token(said)
+                yield SentenceChecked(line.sentence, line.citations)
+        if self.trust != "strict":
+            yield from (SentenceChecked(line.sentence, line.citations) for line in kept)
         self.cancelled += reason == "cancelled"
         timings = Timings(total_s=time.monotonic() - began, ttft_s=self.prefill_s, prompt_tokens=40, cached_tokens=30)
-        timings = replace(timings, completion_tokens=len(said))
+        timings = replace(timings, completion_tokens=written)
         self._count(timings)
-        cited, checked = tuple(citations[:done]), tuple(sentences[:done])
-        text = "".join(said)
-        yield Finished(
-            Answer(question, text, False, None, checked, cited, tuple(hits), timings, self.model_name, reason)
-        )
+        if self.abstains:
+            text = f"The documents do not say. Nearest is “{hits[0].chunk.title}”."
+            yield Token(text)
+        checked = tuple(line.sentence for line in kept)
+        cited = tuple(citation for line in kept for citation in line.citations)
+        found = (bool(self.abstains), self.abstains, checked, cited, tuple(hits), timings, self.model_name, reason)
+        yield Finished(Answer(question, text, *found, left_out=tuple(left_out)))
+
+    def _write(
+        self, line: Line, written: int, cancel: threading.Event, most: int | None
+    ) -> Generator[Event, None, tuple[list[str], FinishReason]]:
+        """A sentence while it is written; its pieces, and why they ended. `written` pieces were before it."""
+        pieces: list[str] = []
+        for piece in (*line.pieces, *line.markers):
+            if most is not None and written + len(pieces) >= most:
+                return pieces, "length"
+            if cancel.wait(self.token_delay_s):
+                return pieces, "cancelled"
+            if self.error_after is not None and written + len(pieces) >= self.error_after[0]:
+                raise self.error_after[1]
+            pieces.append(piece)
+            yield Pending("".join(pieces)) if self.trust == "strict" else Token(piece)
+        return pieces, "stop"
+
+    def _lines(self, chunk: Chunk) -> list[Line]:
+        """The first two sentences of a chunk, each citing itself, and between them what is `invented`."""
+        if self.abstains:
+            return [_line(self.invented, "unsupported")] if self.invented else []
+        lines: list[Line] = []
+        for n, match in enumerate(list(re.finditer(r"[^.]+\.", chunk.text))[:2], start=1):
+            quote = match[0].strip()
+            start = chunk.start + match.end() - len(quote)
+            facts = (chunk.document_id, chunk.file, chunk.title, chunk.publisher, chunk.date, chunk.page)
+            citation = Citation(n, *facts, start, start + len(quote), quote)
+            verdict = self.verdicts[(n - 1) % len(self.verdicts)] if self.trust else "unchecked"
+            lines.append(_line(quote, verdict, citation))
+            if n == 1 and self.invented:
+                lines.append(_line(self.invented, "unsupported"))
+        first, *rest = lines
+        return [first, *(replace(line, pieces=(f" {line.pieces[0]}", *line.pieces[1:])) for line in rest)]
 
     def _count(self, timings: Timings) -> None:
         with self._lock:
@@ -307,17 +372,7 @@ def _overlap(query: str, text: str) -> float:
     return float(len(set(re.findall(r"\w+", query.lower())) & set(re.findall(r"\w+", text.lower()))))
 
 
-def _script(chunk: Chunk) -> tuple[list[str], list[Sentence], list[Citation]]:
-    """The first two sentences of a chunk as tokens with markers, as sentences and as citations."""
-    pieces: list[str] = []
-    sentences: list[Sentence] = []
-    citations: list[Citation] = []
-    for n, match in enumerate(list(re.finditer(r"[^.]+\.", chunk.text))[:2], start=1):
-        quote = match[0].strip()
-        start = chunk.start + match.end() - len(quote)
-        words = re.findall(r"\s*\S+", quote)
-        pieces += [(" " if n > 1 else "") + words[0], *words[1:], f" [{n}]"]
-        sentences.append(Sentence(quote, "unchecked", (n,)))
-        facts = (chunk.document_id, chunk.file, chunk.title, chunk.publisher, chunk.date, chunk.page)
-        citations.append(Citation(n, *facts, start, start + len(quote), quote))
-    return pieces, sentences, citations
+def _line(text: str, verdict: Verdict, *citations: Citation) -> Line:
+    numbers = tuple(citation.n for citation in citations)
+    markers = tuple(f" [{n}]" for n in numbers)
+    return Line(tuple(re.findall(r"\s*\S+", text)), markers, Sentence(text, verdict, numbers), citations)

@@ -19,6 +19,7 @@ from assistant.records import (
     Finished,
     Hit,
     Message,
+    Pending,
     Retrieved,
     Sentence,
     SentenceChecked,
@@ -37,13 +38,13 @@ from assistant.render import (
     welcome_html,
 )
 from assistant.render_sources import Passage, passages, quoted, sources_html
-from assistant.turns import Turn, advance, history, phase
+from assistant.turns import Turn, advance, history, news, phase
 
 TEXT = "Skarv lies far out. The lighthouse was built in 1874. Its lamp is seen from 21 miles."
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)"> ![a](https://example.org/a.png) ${1+1} {{value}} \'"&'
 OURS = {"article", "blockquote", "button", "details", "div", "footer", "h2", "h3", "li", "mark", "p", "section"}
-OURS |= {"span", "strong", "summary", "ul"}
-INERT = {"class", "title", "role", "tabindex", "type", "open", "aria-label"}
+OURS |= {"s", "span", "strong", "summary", "ul"}
+INERT = {"class", "title", "role", "tabindex", "type", "open", "aria-label", "aria-hidden"}
 
 
 class Seen(HTMLParser):
@@ -116,8 +117,11 @@ def test_nothing_that_others_wrote_becomes_markup():
     parts = [
         turn_html(replace(turn, question=EVIL)),
         turn_html(replace(turn, failure=(EVIL, EVIL))),
-        status_html(replace(turn, failure=(EVIL, EVIL))),
-        status_html(replace(turn, answer=None)),
+        status_html(EVIL),
+        turn_html(Turn(1, "When?", pending=EVIL, hits=())),
+        turn_html(finished("It is so.", left_out=(EVIL,))),
+        turn_html(finished(EVIL, abstained=True, reason="no_hits", hits=(hit,))),
+        sources_html(finished("None.", abstained=True, reason="no_hits", hits=(hit,))),
         sources_html(replace(turn, question=EVIL)),
         sources_html(replace(turn, citations=())),
         documents_html([info]),
@@ -246,11 +250,131 @@ def test_each_verdict_is_told_in_words(verdict, words):
     assert ("class", f"sentence {verdict}") in seen.attributes
 
 
-def test_supported_and_unsupported_differ_without_colour():
-    sentences = (Sentence("Built in 1874.", "supported"), Sentence("Of gold.", "unsupported"))
-    text = Seen(turn_html(finished("Built in 1874. Of gold.", sentences=sentences))).text
-    assert "Built in 1874.✓" in text
-    assert "Of gold.⚠ not in the sources" in text
+def test_verdicts_differ_without_colour_and_are_heard():
+    sentences = (Sentence("Old.", "supported"), Sentence("Of gold.", "unsupported"), Sentence("Tall.", "unchecked"))
+    html = turn_html(finished("Old. Of gold. Tall.", sentences=sentences))
+    text = Seen(html).text
+    assert "Old.✓ In the sources" in text
+    assert "Not in the sources: Of gold.✗ not in the sources" in text
+    assert "Not checked: Tall.? not checked" in text
+    assert '<s class="said">Of gold.</s>' in html
+    for part in ("1 sentence in the sources", "1 sentence not in the sources", "1 sentence not checked"):
+        assert part in text
+
+
+def test_that_nothing_was_checked_is_said_once():
+    sentences = (Sentence("Old.", "unchecked"), Sentence("Tall.", "unchecked"))
+    for answered in (True, False):
+        turn = finished("Old. Tall.", sentences=sentences)
+        text = Seen(turn_html(turn if answered else replace(turn, answer=None))).text
+        assert text.count("not checked") == 1
+        assert "This answer was not checked against the sources." in text
+        assert "Not checked" not in text
+    assert phase(finished("Old. Tall.", sentences=sentences)).endswith("It was not checked.")
+
+
+def test_a_sentence_with_sources_is_a_button_and_its_only_marker_no_second_stop():
+    citations = (cite(1, "built in 1874"), cite(2, "Its lamp"))
+    sentences = (
+        Sentence("Old.", "supported", (1,)),
+        Sentence("Seen.", "supported", (1, 2)),
+        Sentence("Tall.", "unchecked"),
+    )
+    html = turn_html(finished("Old. [1] Seen. [1] [2] Tall.", citations=citations, sentences=sentences))
+    assert html.count('role="button"') == 2
+    assert 'data-at="0" role="button" tabindex="0" data-cites="1">' in html
+    assert 'data-at="9" role="button" tabindex="0" data-cites="1 2">' in html
+    assert html.count('tabindex="-1">[1]') == html.count('Skarv">[1]') == html.count('Skarv">[2]') == 1
+    text = Seen(html).text
+    assert "Old.✓ In source 1 [1]" in text
+    assert "Seen.✓ In sources 1, 2 [1] [2]" in text
+
+
+def test_a_citation_that_is_not_known_yet_leads_nowhere():
+    turn = advance(Turn(1, "When?", hits=()), Token("Old."))
+    html = turn_html(advance(turn, SentenceChecked(Sentence("Old.", "supported", (1,)), ())))
+    assert "role" not in html
+    assert "In the sources" in html
+
+
+def test_an_index_in_code_is_no_marker():
+    html = turn_html(finished("Read argv[1]. [1]", citations=(cite(1, "built in 1874"),)))
+    assert Seen(html).tags.count("button") == 1
+    assert "Read argv[1]. [1]" in Seen(html).text
+
+
+# ---- what nothing has checked
+
+
+def test_what_is_pending_stands_behind_what_was_said_and_apart_from_it():
+    turn = advance(Turn(1, "When?", hits=()), Pending("It is of"))
+    assert "Not yet checked: It is ofchecking…" in Seen(turn_html(turn)).text
+    turn = replace(turn, text="Built in 1874.")
+    html = turn_html(turn)
+    assert 'Built in 1874.</span> <span class="pending">' in html
+    assert Seen(html).text.endswith("Built in 1874. Not yet checked: It is ofchecking…")
+    assert "waiting" not in html
+    for over in (replace(turn, failure=("x", "y")), advance(turn, Pending("")), finished("Built in 1874.")):
+        assert "of" not in Seen(turn_html(over)).text.partition("first word")[0]
+
+
+def test_phases_of_a_checked_answer():
+    turn = Turn(1, "When?", hits=())
+    told = [phase(turn)]
+    for event in (
+        *(Pending("Bu"), Pending("Built."), Pending(""), Token("Built."), SentenceChecked(Sentence("Built."), ())),
+        *(Pending(" Of"), Pending(" Of gold."), Pending("")),
+    ):
+        told.append(phase(advance(turn, event)))
+        turn = advance(turn, event)
+    assert told == ["Reading 0 passages…", *["Checking…"] * 3, "Answering…", *["Built."] * 4]
+
+
+def test_a_sentence_that_is_taken_away_leaves_the_waiting_line():
+    turn = advance(advance(Turn(1, "When?", hits=()), Pending("Of gold.")), Pending(""))
+    assert '<p class="waiting">Checking…' in turn_html(turn)
+
+
+@given(st.lists(st.sampled_from(["Pend", "", "Token", "Sentence."]), max_size=20))
+def test_a_screen_reader_hears_each_sentence_once_and_no_token(steps):
+    turn = Turn(1, "When?", hits=())
+    heard: list[str] = []
+    for n, step in enumerate(steps):
+        event = {"Token": Token("x"), "Sentence.": SentenceChecked(Sentence(f"S{n}.", "supported"), ())}.get(
+            step, Pending(step)
+        )
+        after = advance(turn, event)
+        heard.append(news(turn, after))
+        turn = after
+    said = " ".join(filter(None, heard))
+    assert [word for word in said.split() if word.startswith("S")] == [sentence.text for sentence in turn.sentences]
+    assert said.count("Checking…") <= 1
+    last = advance(turn, Finished(finished("Whole.", sentences=turn.sentences).answer))
+    assert news(turn, last) == "Answer complete, 0 citations."
+
+
+def test_news_of_several_sentences_and_the_end_come_together():
+    turn = advance(Turn(1, "When?", hits=()), Token("Old. Of gold."))
+    sentences = (Sentence("Old.", "supported"), Sentence("Of gold.", "unsupported"))
+    done = finished("Old. Of gold.", sentences=sentences, left_out=("Tall.",))
+    assert news(turn, done) == ("Old. Not in the sources: Of gold. Answer complete, 0 citations. 1 sentence left out.")
+    assert news(done, done) == ""
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        ((), ""),
+        (("Of gold.",), "1 sentence left out: no source says it"),
+        (("Of gold.", "Tall."), "2 sentences left out: no source says them"),
+    ],
+)
+def test_what_was_left_out_is_told_folded(texts, words):
+    html = turn_html(finished("Built in 1874.", left_out=texts))
+    assert words in Seen(html).text
+    assert html.count("<s>") == len(texts)
+    assert ("left out" in html) == bool(texts)
+    assert " open" not in html
 
 
 @pytest.mark.parametrize(
@@ -259,16 +383,31 @@ def test_supported_and_unsupported_differ_without_colour():
         ("no_hits", "Nothing in the documents is close"),
         ("not_supported", "do not answer"),
         ("out_of_scope", "not about the documents"),
+        (None, "do not answer"),
     ],
 )
 def test_an_abstention_is_no_answer_and_its_passages_are_no_sources(reason, words):
     turn = finished(
-        "No idea.", sentences=(Sentence("No idea."),), hits=(Hit(chunk(), 1),), abstained=True, reason=reason
+        "No idea. Near is Skarv.",
+        sentences=(Sentence("No idea."),),
+        hits=(Hit(chunk(), 1), Hit(chunk(document="d2"), 1)),
+        abstained=True,
+        reason=reason,
+        left_out=("Of gold.",),
     )
-    assert words in Seen(turn_html(turn)).text
-    assert "not checked" not in Seen(turn_html(turn)).text
-    assert "suggestions, not sources" in sources_html(turn)
-    assert '<details class="read" data-key="read-1" open>' in sources_html(turn)
+    html = turn_html(turn)
+    assert f"<strong>No answer.</strong> {phase(turn).split('. ')[1]}" in html
+    assert words in Seen(html).text
+    assert '<div class="answer abstained">No idea. Near is Skarv.</div>' in html
+    assert "1 sentence left out" in html
+    assert not {"sentence", "marker", "verdict"} & {value for name, value in Seen(html).attributes if name == "class"}
+    assert "checked" not in html
+    sources = sources_html(turn)
+    assert "They do not answer the question: suggestions, not sources." in sources
+    assert 'class="sources suggested"' in sources
+    assert sources.count("<details") == 2
+    assert sources.count(" open>") == 1
+    assert "No passage is near" in sources_html(finished("None.", abstained=True, reason=reason))
 
 
 def test_what_was_read_but_not_cited_is_folded_beneath():
@@ -352,6 +491,7 @@ def test_a_screen_reader_is_told_sentence_by_sentence():
     turn = advance(turn, SentenceChecked(Sentence("Built in 1874."), ()))
     assert phase(turn) == "Built in 1874."
     assert phase(finished()) == "Answer complete, 0 citations."
+    assert phase(finished(abstained=True, reason="no_hits")).startswith("No answer. Nothing in the documents is close")
 
 
 def test_history_leaves_out_what_failed_or_never_came():

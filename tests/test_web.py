@@ -280,7 +280,8 @@ def test_a_question_is_answered_and_its_marker_opens_the_quote(fake, visit):
     fake.token_delay_s = 0.08
     tab = visit()
     tab.ask(QUESTION)
-    expect(tab.page.locator("#now .answer .pending")).to_contain_text("The lighthouse on")
+    expect(tab.page.locator("#now .answer")).to_contain_text("The lighthouse on")
+    expect(tab.page.locator("#now .answer .writing")).to_be_visible()
     expect(tab.page.locator("#stop")).to_be_visible()
     assert tab.answer() == ANSWER
     tab.page.click("#now .marker >> nth=1")
@@ -303,6 +304,171 @@ def test_the_keyboard_reaches_a_quote_and_comes_back(visit):
     assert tab.lit_quote() == FIRST
     tab.page.keyboard.press("Escape")
     expect(tab.page.locator("#now .marker >> nth=0")).to_be_focused()
+
+
+@pytest.mark.browser
+def test_what_nothing_has_checked_shows_as_such_and_what_no_source_says_is_left_out(fake, visit):
+    fake.trust, fake.invented, fake.token_delay_s = "strict", "It is of gold.", 0.3
+    tab = visit()
+    tab.page.evaluate(
+        """() => {
+          window.heard = [];
+          const status = () => document.querySelector("#status [role=status]").textContent;
+          new MutationObserver(() => { if (status() !== window.heard.at(-1)) window.heard.push(status()); })
+            .observe(document.getElementById("status"), { childList: true, subtree: true, characterData: true });
+        }"""
+    )
+    tab.ask(QUESTION)
+    expect(tab.page.locator("#now .pending")).to_contain_text("The lighthouse")
+    expect(tab.page.locator("#now .checking")).to_have_text("checking…")
+    expect(tab.page.locator("#now .sentence")).to_have_count(0)
+    expect(tab.page.locator("#now .sentence.supported")).to_have_text(f"{FIRST}✓ In source 1")
+    tab.page.wait_for_function("document.querySelector('#now .pending')?.textContent.includes('It is of')")
+    assert tab.answer() == ANSWER
+    expect(tab.page.locator("#now .pending, #now .checking")).to_have_count(0)
+    heard = list(filter(None, tab.page.evaluate("window.heard")))
+    assert heard[0] == "Searching the documents…"
+    assert heard.count("Checking…") == 1
+    assert sum(FIRST in text for text in heard) == 1
+    assert heard[-1].endswith("Answer complete, 2 citations. 1 sentence left out.")
+    left_out = tab.page.locator("#now .left-out")
+    expect(left_out.locator("s")).to_be_hidden()
+    left_out.locator("summary").focus()
+    tab.page.keyboard.press("Enter")
+    expect(left_out.locator("s")).to_have_text("It is of gold.")
+    expect(left_out.locator("s")).to_have_css("text-decoration-line", "line-through")
+
+
+@pytest.mark.browser
+def test_in_show_mode_what_no_source_says_is_struck_through(fake, visit):
+    fake.trust, fake.invented, fake.verdicts = "show", "It is of gold.", ("supported", "unchecked")
+    tab = visit()
+    tab.ask(QUESTION)
+    assert "It is of gold." in tab.answer()
+    for verdict, line, words in (
+        ("supported", "none", "✓"),
+        ("unsupported", "line-through", "✗ not in the sources"),
+        ("unchecked", "underline", "? not checked"),
+    ):
+        sentence = tab.page.locator(f"#now .sentence.{verdict}")
+        expect(sentence.locator(".said")).to_have_css("text-decoration-line", line)
+        expect(sentence.locator(".verdict")).to_have_text(words)
+        expect(sentence.locator(".verdict")).to_be_visible()
+    expect(tab.page.locator("#now .sentence.unsupported")).not_to_have_attribute("tabindex", "0")
+    expect(tab.page.locator("#now .note")).to_have_count(0)
+
+
+@pytest.mark.browser
+def test_an_answer_that_nothing_checked_says_so_once(fake, visit):
+    fake.trust, fake.verdicts = "strict", ("unchecked",)
+    tab = visit()
+    tab.ask(QUESTION)
+    tab.answer()
+    expect(tab.page.locator("#now .turn")).to_contain_text("This answer was not checked against the sources.")
+    expect(tab.page.locator("#now .verdict")).to_have_count(0)
+    expect(tab.page.locator("#now footer")).not_to_contain_text("checked")
+
+
+@pytest.mark.browser
+def test_pointing_at_a_sentence_marks_its_quote_and_moves_nothing(fake, visit):
+    fake.trust = "strict"
+    tab = visit()
+    tab.ask(QUESTION)
+    tab.answer()
+    tab.page.hover("#now .sentence >> nth=1")
+    expect(tab.page.locator("#sources mark.hint")).to_have_text("Its lamp is seen from 21 nautical miles.")
+    expect(tab.page.locator("#sources mark.lit")).to_have_count(0)
+    tab.page.hover("#now .marker >> nth=0")
+    expect(tab.page.locator("#sources mark.hint")).to_have_text(FIRST)
+    tab.page.hover("#now .question")
+    expect(tab.page.locator("#sources .hint")).to_have_count(0)
+
+
+@pytest.mark.browser
+def test_the_keyboard_walks_from_sentence_to_sentence(fake, visit):
+    fake.trust = "strict"
+    tab = visit()
+    tab.ask(QUESTION)
+    tab.answer()
+    first, second = (tab.page.locator(f"#now .sentence >> nth={n}") for n in (0, 1))
+    tab.page.focus("#question textarea")
+    tab.page.keyboard.press("Shift+Tab")
+    expect(second).to_be_focused()
+    tab.page.keyboard.press("Shift+Tab")
+    expect(first).to_be_focused()
+    expect(tab.page.locator("#sources mark.hint")).to_have_text(FIRST)
+    for key in ("Enter", "Space"):
+        tab.page.keyboard.press(key)
+        expect(tab.page.locator("#sources article.lit")).to_be_focused()
+        assert tab.lit_quote() == FIRST
+        tab.page.keyboard.press("Escape")
+        expect(first).to_be_focused()
+    expect(tab.page.get_by_role("button", name=f"{FIRST} In source 1")).to_be_focused()
+    tab.page.keyboard.press("Tab")
+    expect(second).to_be_focused()
+
+
+@pytest.mark.browser
+def test_focus_stays_on_a_sentence_while_more_of_them_come(fake, visit):
+    fake.trust, fake.token_delay_s = "strict", 0.15
+    tab = visit()
+    tab.ask(QUESTION)
+    first = tab.page.locator("#now .sentence >> nth=0")
+    first.focus()
+    tab.page.evaluate("window.kept = document.activeElement")
+    assert tab.answer() == ANSWER
+    expect(first).to_be_focused()
+    assert tab.page.evaluate("window.kept === document.activeElement")  # so a screen reader goes on where it is
+
+
+@pytest.mark.browser
+def test_an_abstention_offers_passages_that_are_no_sources(fake, visit):
+    fake.trust, fake.abstains, fake.invented = "strict", "not_supported", "It is of gold."
+    tab = visit()
+    tab.ask(QUESTION)
+    tab.answer()
+    heading = tab.page.get_by_role("heading", name="No answer. The documents do not answer this question.")
+    expect(heading).to_be_visible()
+    expect(tab.page.locator("#now .answer.abstained")).to_contain_text("Nearest is")
+    expect(tab.page.locator("#now :is(.sentence, .marker, .verdict)")).to_have_count(0)
+    expect(tab.page.locator("#now .left-out")).to_contain_text("1 sentence left out")
+    expect(tab.page.get_by_role("heading", name="Nearest passages")).to_be_visible()
+    expect(tab.page.get_by_role("heading", name="Sources")).to_be_hidden()
+    expect(tab.page.locator("#sources")).to_contain_text("They do not answer the question: suggestions, not sources.")
+    expect(tab.page.locator("#sources details.passage >> nth=0")).to_contain_text(LIGHTHOUSE)
+    fake.abstains = None
+    tab.ask(QUESTION)
+    expect(tab.page.locator("#now .sentence")).to_have_count(2)
+    expect(tab.page.get_by_role("heading", name="Sources")).to_be_visible()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_state_can_be_read(fake, visit, scheme):
+    fake.trust, fake.invented, fake.verdicts = "show", "It is of gold.", ("supported", "unchecked")
+    tab = visit(scheme=scheme)
+    tab.ask(QUESTION)
+    tab.answer()
+    states = ".supported .verdict", ".unsupported .said", ".unsupported .verdict", ".unchecked .verdict", ".marker"
+    told = {state: tab.contrast(f"#now {state}") for state in states}
+    tab.page.click("#now .sentence >> nth=0")
+    told |= {
+        part: tab.contrast(part) for part in ("#now .sentence.lit .said", "#now .sentence.lit .verdict", "mark.lit")
+    }
+    fake.trust, fake.token_delay_s = "strict", 0.3
+    tab.ask(QUESTION)
+    for part in ("#now .pending", "#now .checking"):
+        tab.page.wait_for_selector(part)
+        told[part] = tab.contrast(part)
+    fake.token_delay_s = 0
+    tab.page.wait_for_selector("#now footer")
+    tab.page.click("#now .left-out summary")
+    told |= {part: tab.contrast(f"#now .left-out {part}") for part in ("summary", "s")}
+    fake.abstains = "no_hits"
+    tab.ask(QUESTION)
+    tab.page.wait_for_selector("#now .no-answer")
+    told |= {part: tab.contrast(part) for part in ("#now .no-answer", "#now .abstained", ".suggested .empty")}
+    assert {part: ratio for part, ratio in told.items() if ratio < 4.5} == {}  # WCAG 2.2, 1.4.3
 
 
 @pytest.mark.browser
@@ -484,7 +650,7 @@ def test_older_answers_are_not_drawn_again_while_one_streams(fake, visit):
     fake.token_delay_s = 0.1
     tab.ask("And again?")
     expect(tab.page.locator("#past .turn")).to_have_count(3)
-    expect(tab.page.locator("#now .pending")).to_contain_text("The lighthouse")
+    expect(tab.page.locator("#now .answer")).to_contain_text("The lighthouse")
     tab.page.evaluate(
         """() => {
           window.drawn = { past: 0, now: 0 };

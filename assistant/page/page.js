@@ -5,38 +5,47 @@
   const NARROW = window.matchMedia("(max-width: 699px)"); // here the window scrolls, not the talk
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const byId = (id) => document.getElementById(id);
+  const LEADS = "#talk :is(.marker, .sentence[data-cites])"; // what leads to sources
 
   // The server replaces the HTML many times a second, so what the user chose is kept here and applied again.
-  let chosen = { turn: null, n: null };
+  // `at` is where a sentence or marker stands in its answer, `cites` are the numbers of the sources it leads to.
+  const NONE = { turn: null, at: null, cites: [] };
+  let chosen = NONE;
+  const pointed = { mouse: NONE, focus: NONE };
   let newest = 0;
   let following = true;
-  let cameFrom = null;
   const folds = new Map(); // data-key of a <details> the user opened or closed -> open
 
   const toggle = (element, name, on) => {
     if (element.classList.contains(name) !== on) element.classList.toggle(name, on);
   };
 
+  const numbers = (element) => (element.dataset.cites ?? element.dataset.n).split(" ");
+  const turnOf = (element) => Number(element.closest("[data-turn]").dataset.turn);
+  const placeOf = (element) => ({ turn: turnOf(element), at: element.dataset.at, cites: numbers(element) });
+  const same = (one, other) => one.turn === other.turn && one.at === other.at;
+  const shares = (element, place) =>
+    turnOf(element) === place.turn && numbers(element).some((n) => place.cites.includes(n));
+  const pace = () => (window.matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
+
   function apply() {
     const turns = all("#sources .sources").map((section) => Number(section.dataset.turn));
     const last = Math.max(0, ...turns);
     if (last !== newest) {
-      chosen = { turn: null, n: null };
+      chosen = NONE;
       following = true;
       if (NARROW.matches && last) byId("now").scrollIntoView();
     }
     newest = last;
     const shown = chosen.turn ?? newest;
     for (const section of all("#sources .sources")) toggle(section, "shown", Number(section.dataset.turn) === shown);
-    const cites = (element) => Number(element.dataset.turn) === chosen.turn &&
-      element.dataset.n.split(" ").includes(String(chosen.n));
-    for (const card of all("#sources article.passage")) {
-      toggle(card, "lit", cites(card));
-      for (const mark of all("mark", card)) {
-        toggle(mark, "lit", cites(card) && mark.dataset.n.split(" ").includes(String(chosen.n)));
-      }
+    const near = (element) => Object.values(pointed).some((place) => shares(element, place));
+    for (const element of all("#sources article.passage, #sources mark")) {
+      toggle(element, "lit", shares(element, chosen));
+      toggle(element, "hint", near(element));
     }
-    for (const marker of all("#talk .marker")) toggle(marker, "lit", cites(marker));
+    for (const marker of all("#talk .marker")) toggle(marker, "lit", shares(marker, chosen));
+    for (const sentence of all("#talk .sentence[data-cites]")) toggle(sentence, "lit", same(placeOf(sentence), chosen));
     for (const [key, open] of folds) {
       const details = document.querySelector(`details[data-key="${CSS.escape(key)}"]`);
       if (details && details.open !== open) details.open = open;
@@ -46,23 +55,31 @@
     if (following && talk) talk.scrollTop = talk.scrollHeight;
   }
 
-  function choose(turn, n, marker) {
-    chosen = { turn: Number(turn), n: Number(n) };
-    cameFrom = marker;
+  // A click or Enter: all sources of the place are lit, the first of them in view and in focus.
+  function choose(element) {
+    chosen = placeOf(element);
     apply();
     const card = document.querySelector("#sources article.lit");
     if (!card) return;
     card.focus({ preventScroll: true });
-    const smooth = !window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    (card.querySelector("mark.lit") ?? card).scrollIntoView({ block: "center", behavior: smooth ? "smooth" : "auto" });
+    (card.querySelector("mark.lit") ?? card).scrollIntoView({ block: "center", behavior: pace() });
+  }
+
+  // The mouse or the keyboard's focus is there: its quotes are marked where they show. Only the keyboard scrolls to them.
+  function point(by, target) {
+    const element = target?.closest?.(LEADS);
+    const place = element ? placeOf(element) : NONE;
+    if (same(place, pointed[by])) return;
+    pointed[by] = place;
+    apply();
+    if (by === "mouse" || NARROW.matches || !element?.matches(":focus-visible")) return;
+    document.querySelector("#sources .shown mark.hint")?.scrollIntoView({ block: "nearest", behavior: pace() });
   }
 
   function goBack() {
-    if (!cameFrom) return;
-    const { turn, n } = cameFrom;
-    const marker = document.querySelector(`#talk .marker[data-turn="${turn}"][data-n="${n}"]`);
-    marker?.focus();
-    marker?.scrollIntoView({ block: "center" });
+    const element = document.querySelector(`#talk [data-turn="${chosen.turn}"][data-at="${chosen.at}"]`);
+    element?.focus();
+    element?.scrollIntoView({ block: "center" });
   }
 
   function ask(question) {
@@ -79,20 +96,23 @@
 
   document.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest?.(selector);
-    const marker = at("#talk .marker");
-    const sentence = at("#talk .sentence");
     const summary = at("details[data-key] > summary");
-    if (marker) choose(marker.dataset.turn, marker.dataset.n, { ...marker.dataset });
-    else if (sentence?.dataset.cites && !String(window.getSelection())) {
-      const n = sentence.dataset.cites.split(" ")[0];
-      choose(sentence.dataset.turn, n, { turn: sentence.dataset.turn, n });
-    } else if (at(".back")) goBack();
+    if (at(LEADS) && !String(window.getSelection())) choose(at(LEADS));
+    else if (at(".back")) goBack();
     else if (at(".example")) ask(at(".example").textContent);
     else if (at("#docs-toggle")) showLibrary(!document.body.classList.contains("library-open"));
     if (summary) folds.set(summary.parentElement.dataset.key, !summary.parentElement.open);
   });
 
+  document.addEventListener("mouseover", (event) => point("mouse", event.target));
+  document.addEventListener("focusin", (event) => point("focus", event.target));
+  document.addEventListener("focusout", () => point("focus", null));
+
   document.addEventListener("keydown", (event) => {
+    if ((event.key === "Enter" || event.key === " ") && event.target.matches?.("#talk .sentence[data-cites]")) {
+      event.preventDefault(); // a button by its role alone, and a space would scroll
+      choose(event.target);
+    }
     if (event.key === "Escape" && event.target.closest?.("#sources")) goBack();
     // Enter that ends the composition of a Chinese or Japanese word is not Enter that sends.
     if (event.key === "Enter" && event.isComposing) event.stopPropagation();
