@@ -20,7 +20,7 @@ from assistant import settings as settings_room
 from assistant.cli_documents import AsJson, Collection, opened
 from assistant.errors import AssistantError, BadInput, EngineFailed, ModelDamaged, ModelMissing, StorageError
 from assistant.question import checked
-from assistant.records import Finished, IngestReport, Message, Token
+from assistant.records import Answer, Finished, IngestReport, Message, Token
 from assistant.settings import Settings
 from assistant.where import KEYS, parsed
 from assistant.where import Where as Documents
@@ -268,15 +268,26 @@ def _print_stream(
             terminal.write(event.text)
         elif isinstance(event, Finished):
             terminal.write("\n\n")
-            if not event.answer.citations:
-                terminal.write("No passage of your documents carries this answer: take it with doubt.\n")
-            for citation in event.answer.citations:
-                head = ", ".join(
-                    part for part in (citation.title or citation.file, citation.publisher, citation.date) if part
-                )
-                terminal.write(f"[{citation.n}] {head} ({citation.start}-{citation.end})\n    “{citation.quote}”\n")
-            if event.answer.dropped_turns:
-                terminal.say(f"The oldest {event.answer.dropped_turns} turns did not fit and were left out.")
+            _print_end(event.answer)
+
+
+def _print_end(answer: Answer) -> None:
+    """What of an answer is in doubt, and its quotes."""
+    doubts = {
+        "Left out, as no source says it": answer.left_out,
+        "Not in the sources": [one.text for one in answer.sentences if one.verdict == "unsupported"],
+        "Not checked": [one.text for one in answer.sentences if one.verdict == "unchecked"],
+    }
+    for doubt, texts in doubts.items():
+        if texts:
+            terminal.write(f"{doubt}: {' '.join(texts)}\n")
+    if not answer.citations and not answer.abstained:
+        terminal.write("No passage of your documents carries this answer: take it with doubt.\n")
+    for citation in answer.citations:
+        head = ", ".join(part for part in (citation.title or citation.file, citation.publisher, citation.date) if part)
+        terminal.write(f"[{citation.n}] {head} ({citation.start}-{citation.end})\n    “{citation.quote}”\n")
+    if answer.dropped_turns:
+        terminal.say(f"The oldest {answer.dropped_turns} turns did not fit and were left out.")
 
 
 def _print_report(report: IngestReport, json: bool, lines: bool = False) -> None:

@@ -1,0 +1,159 @@
+"""The order of an answer's stages, with a model and an index that say what they are told to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import pytest
+
+from assistant.chain import Assistant
+from assistant.check import Checker
+from assistant.engine import Done, Params, Piece
+from assistant.records import Answer, Chunk, Finished, Hit, Pending, SentenceChecked, Token
+from assistant.settings import Settings
+
+TEXT = "The Northern Line opened in 1890. It was extended to Morden in 1924. Ada Marsh led the engineers."
+HITS = [Hit(Chunk("d-0", "d", TEXT, 0, len(TEXT), file="line.txt", title="The line"), 1.0)]
+
+
+class FakeEngine:
+    """Gives one answer after the other. `odds` is what it thinks of a sentence; None: it was stopped."""
+
+    context_tokens = 4096
+
+    def __init__(self, answers: list[str], odds: Callable[[str], float | None]) -> None:
+        self.answers, self.odds = list(answers), odds
+        self.asked: list[str] = []
+        self.weighed: list[str] = []
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+    def check_busy(self) -> None: ...
+
+    def generate(self, turns: Any, params: Params, cancel: Any) -> Iterator[Piece | Done]:
+        self.asked.append(turns[-1].segments[-1].text)
+        text = self.answers.pop(0)
+        done = Done("cancelled" if cancel and cancel.is_set() else "stop", 9, 5, 4, 0, 0.1, 0.2, 10.0)
+        pieces = [Piece(text[at : at + 7]) for at in range(0, len(text), 7)]
+        return (event for event in [*pieces, done])
+
+    def weigh(self, turns: Any, words: Any, cancel: Any) -> Any:
+        sentence = turns[-1].segments[-1].text.rpartition("Proposed answer: ")[2].split("\n")[0]
+        self.weighed.append(sentence)
+        return SimpleNamespace(done=True, result=lambda: self.odds(sentence), close=lambda: None)
+
+
+class Says(Checker):
+    """Trusts the model's word alone."""
+
+    def __init__(self) -> None: ...
+
+    asks = True  # type: ignore[assignment]
+
+    def support(self, sentence: str, passages: Any, stated: float | None) -> float:
+        return 1.0 if stated and stated > 0 else 0.0
+
+    def verdict(self, support: float) -> Any:
+        return "supported" if support else "unsupported"
+
+
+class Finds:
+    """A retriever that always finds the same."""
+
+    def __init__(self, hits: list[Hit]) -> None:
+        self.hits = hits
+
+    def search(self, *_: Any, **__: Any) -> list[Hit]:
+        return self.hits
+
+
+def ask(
+    answers: list[str],
+    odds: Callable[[str], float | None] = lambda _: 1.0,
+    mode: Literal["strict", "show", "off"] = "strict",
+    hits: list[Hit] | None = None,
+    cancel: threading.Event | None = None,
+) -> tuple[Answer, list[Any], FakeEngine]:
+    engine: Any = FakeEngine(answers, odds)
+    found: Any = Finds(HITS if hits is None else hits)
+    settings = Settings(trust={"mode": mode})
+    assistant = Assistant(settings, found, found, engine, "fake", Says())
+    events = list(assistant.stream("When did the line open?", cancel=cancel))
+    assert isinstance(events[-1], Finished)
+    answer = events[-1].answer
+    assert "".join(event.text for event in events if isinstance(event, Token)) == answer.answer
+    return answer, events, engine
+
+
+def no_giants(sentence: str) -> float:
+    return -1.0 if "giants" in sentence else 1.0
+
+
+def test_a_supported_answer_stands_and_is_pending_before() -> None:
+    answer, events, engine = ask(["The line opened in 1890."])
+    assert answer.answer == "The line opened in 1890. [1]"
+    assert [sentence.verdict for sentence in answer.sentences] == ["supported"]
+    kinds = [type(event) for event in events]
+    assert kinds.index(Pending) < kinds.index(Token) < kinds.index(SentenceChecked)
+    assert engine.weighed == ["The line opened in 1890."]
+    assert answer.timings.shown_s > 0
+
+
+def test_what_fails_is_named_once_and_the_second_try_is_checked_too() -> None:
+    answer, _, engine = ask(["It was dug by giants.", "The line opened in 1890. It was dug by giants."], no_giants)
+    assert answer.answer == "The line opened in 1890. [1]"
+    assert answer.left_out == ("It was dug by giants.",)
+    assert "“It was dug by giants.”" in engine.asked[1]
+    assert not answer.abstained
+
+
+def test_where_nothing_is_left_it_abstains_and_suggests() -> None:
+    answer, _, engine = ask(["It was dug by giants.", "By giants, it was dug."], no_giants)
+    assert (answer.abstained, answer.reason) == (True, "not_supported")
+    assert (answer.citations, answer.sentences) == ((), ())
+    assert "The Northern Line opened in 1890." in answer.answer
+    assert "The line" in answer.answer
+    assert len(answer.left_out) == 1 + (len(engine.weighed) > 1)
+
+
+def test_show_marks_and_leaves_all_that_was_said() -> None:
+    answer, events, engine = ask(["It opened in 1890. It was dug by giants."], no_giants, mode="show")
+    assert answer.answer == "It opened in 1890. [1] It was dug by giants."
+    assert [sentence.verdict for sentence in answer.sentences] == ["supported", "unsupported"]
+    assert not any(isinstance(event, Pending) for event in events)
+    assert len(engine.asked) == 1
+
+
+def test_off_checks_nothing() -> None:
+    answer, _, engine = ask(["It was dug by giants."], no_giants, mode="off")
+    assert [sentence.verdict for sentence in answer.sentences] == ["unchecked"]
+    assert engine.weighed == []
+
+
+def test_without_a_verdict_a_sentence_stands_as_unchecked() -> None:
+    answer, _, _ = ask(["It opened in 1890."], lambda _: None)
+    assert [sentence.verdict for sentence in answer.sentences] == ["unchecked"]
+    assert answer.answer.startswith("It opened in 1890.")
+
+
+@pytest.mark.parametrize("mode", ["strict", "show", "off"])
+def test_no_hit_is_no_answer_and_no_model_is_asked(mode: Literal["strict", "show", "off"]) -> None:
+    answer, _, engine = ask([], mode=mode, hits=[])
+    assert (answer.abstained, answer.reason, engine.asked) == (True, "no_hits", [])
+
+
+def test_a_model_that_says_nothing_abstains() -> None:
+    for silence in ("", "  \n", "[1]"):
+        answer, _, _ = ask([silence])
+        assert (answer.abstained, answer.reason) == (True, "not_supported")
+
+
+def test_a_cancelled_answer_has_no_second_try_and_does_not_abstain() -> None:
+    cancel = threading.Event()
+    cancel.set()
+    answer, _, engine = ask(["It was dug by giants."], no_giants, cancel=cancel)
+    assert (answer.finish_reason, answer.abstained, len(engine.asked)) == ("cancelled", False, 1)
