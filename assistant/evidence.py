@@ -77,14 +77,14 @@ class Evidence:
         of several sentences are the means over its sentences.
         """
         source = self._source(context)
-        said = [sentence for sentence in _sentences(claim) if ordered(sentence)]
+        said = [sentence for sentence in _sentences(claim) if in_order(sentence)]
         # "Yes." says nothing of its own beside other sentences.
-        longer = [sentence for sentence in said if len(ordered(sentence)) > 1]
+        longer = [sentence for sentence in said if len(in_order(sentence)) > 1]
         found = [self._features(sentence, source) for sentence in longer or said]
         return {name: sum(one[name] for one in found) / len(found) for name in FEATURES} if found else {}
 
     def _features(self, claim: str, source: _Source) -> dict[str, float]:
-        order = ordered(claim)
+        order = in_order(claim)
         wanted, counted, named = frozenset(order), numbers(claim, source.dates), names(claim)
         ranked = source.ranked(wanted)
         best = source.text(*ranked[0])
@@ -92,7 +92,7 @@ class Evidence:
         facts = counted | named
         return {
             "words": source.share(wanted, source.terms),
-            "window": source.share(wanted, frozenset(ordered(best))),
+            "window": source.share(wanted, frozenset(in_order(best))),
             "pairs": _part(frozenset(pairwise(order)), source.pairs, otherwise=0.0),
             "likeness": self._likeness(claim, source, ranked),
             "together": max(_part(facts, has) for has in source.facts),
@@ -113,7 +113,7 @@ class _Source:
 
     def __init__(self, text: str) -> None:
         self.sentences = _sentences(text)
-        ordered = [ordered(sentence) for sentence in self.sentences]
+        ordered = [in_order(sentence) for sentence in self.sentences]
         has = [frozenset(terms) for terms in ordered]
         counts = Counter(chain.from_iterable(has))
         self.terms = frozenset(counts)
@@ -156,7 +156,7 @@ def _term(piece: str) -> tuple[str, ...]:
     return (number,) if number else tuple(cite.terms(piece))
 
 
-def ordered(text: str) -> tuple[str, ...]:
+def in_order(text: str) -> tuple[str, ...]:
     """The terms of a text as they follow each other: `cite.terms`, and numbers up to twelve that stand in words."""
     return tuple(term for piece in _PIECE.finditer(text) for term in _term(piece[1] or piece[0]))
 
@@ -167,7 +167,7 @@ def numbers(text: str, known: frozenset[str] = frozenset()) -> frozenset[str]:
     for date in found:
         if date.iso in known:
             text = text[: date.start] + " " * (date.end - date.start) + text[date.end :]
-    return frozenset(term for term in ordered(text) if term[0].isdigit()) | {date.iso for date in found}
+    return frozenset(term for term in in_order(text) if term[0].isdigit()) | {date.iso for date in found}
 
 
 def names(text: str) -> frozenset[str]:
@@ -175,7 +175,7 @@ def names(text: str) -> frozenset[str]:
     words = _WORD.findall(text)
     named = [word for word in words[1:] if word[0].isupper()]
     named += [word for word in words[:1] if sum(character.isupper() for character in word) > 1]
-    return frozenset(term for word in named for term in ordered(word) if not term[0].isdigit())
+    return frozenset(term for word in named for term in in_order(word) if not term[0].isdigit())
 
 
 def _part(wanted: frozenset[Any], has: frozenset[Any], otherwise: float = 1.0) -> float:
@@ -185,7 +185,7 @@ def _part(wanted: frozenset[Any], has: frozenset[Any], otherwise: float = 1.0) -
 
 def _replaced(claim: str, sentence: str) -> bool:
     """Whether, with the two aligned by their terms, one has a number or name where the other has another."""
-    said, there = ordered(claim), ordered(sentence)
+    said, there = in_order(claim), in_order(sentence)
     kinds = [(numbers(claim), numbers(sentence)), (names(claim), names(sentence))]
     for what, start, end, begin, stop in SequenceMatcher(None, said, there, autojunk=False).get_opcodes():
         if what == "replace" and end - start <= _PLACE and stop - begin <= _PLACE:

@@ -16,7 +16,7 @@ from fake_embedder import FakeEmbedder
 from assistant.cite import terms
 from assistant.embedder import Embedder
 from assistant.errors import BadInput, EmbedderMismatch
-from assistant.evidence import AGAINST, FEATURES, ordered
+from assistant.evidence import AGAINST, FEATURES, in_order
 from evals import calibrate
 from evals import claims as data
 from evals.checker import FILE, Checker, Weights, judge, said
@@ -124,7 +124,7 @@ def test_chinese(checker: Checker):
     "text", [SAID, "北京大学成立于1898年, the 11th.", "AMPK's 2,500.5 ブルー中 x", "", "中", "a中国b"]
 )
 def test_terms_in_order_are_the_terms_of_citations(text: str):
-    assert set(ordered(text)) == terms(text)
+    assert set(in_order(text)) == terms(text)
 
 
 def test_more_found_is_never_less_support(checker: Checker):
