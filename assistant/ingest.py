@@ -14,9 +14,10 @@ import watchfiles
 from filelock import FileLock, Timeout
 
 from assistant import documents, models, walk
+from assistant.database import shown
 from assistant.errors import BadInput, StorageError, UnreadableFile
 from assistant.ingest_run import Run, Stopped
-from assistant.library import Library, shown
+from assistant.library import Library
 from assistant.records import CollectionInfo, Document, DocumentInfo, FileOutcome, IngestReport, OnProgress
 from assistant.settings import Settings
 from assistant.shared_folder import explained

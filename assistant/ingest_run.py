@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from assistant import chunks as cutting
 from assistant import documents, late, tesseract
 from assistant.content import Member
+from assistant.database import shown
 from assistant.errors import FileTooLarge, OcrMissing, UnreadableFile, UnsupportedFile
-from assistant.library import Library, shown
+from assistant.library import Library
 from assistant.records import Chunk, Document, FileOutcome, OnProgress, Progress
 from assistant.sandbox import Cancelled, Sandbox
 from assistant.walk import is_gone

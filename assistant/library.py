@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assistant.database import Database
+from assistant.database import Database, shown
 from assistant.errors import UnknownCollection, UnknownDocument
 from assistant.lexical import Words
 from assistant.records import Chunk, CollectionInfo, Document, DocumentInfo
@@ -27,6 +27,7 @@ from assistant.schema import SCHEMA, VERSION
 _SOURCE = "JOIN sources s ON s.id = (SELECT min(id) FROM sources WHERE document = d.id)"
 _CHUNK = 'c.chunk_id, d.document_id, c.text, c."start", c."end", c.page, s.file, d.title, d.publisher, d.date'
 _FACTS = ("sha256", "text", "title", "publisher", "author", "date")
+_KNOWN = "SELECT id FROM documents WHERE collection = ? AND document_id = ?"
 _COLLECTION = "(SELECT id FROM collections WHERE name = ?)"
 
 
@@ -37,11 +38,6 @@ class Stored:
     sha256: str
     revision: str
     chunks: int
-
-
-def shown(path: str) -> str:
-    """A path as valid text: bytes of a file name that are not UTF-8 become escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 class Library:
@@ -250,7 +246,7 @@ class Library:
         with self._database.change():
             owner = self._id(collection)
             self._words(owner).remove()
-            for table in ("chunks", "sources", "documents"):
+            for table in ("chunks", "sources", "documents", "copies", "sketches", "lines"):
                 self._database.run(f"DELETE FROM {table} WHERE collection = ?", owner)
             self._database.run("DELETE FROM collections WHERE id = ?", owner)
 
@@ -340,13 +336,11 @@ class Library:
         """The number of a document. Raises UnknownDocument."""
         row = self._known(owner, document_id)
         if row is None:
-            [(collection,)] = self._database.run("SELECT name FROM collections WHERE id = ?", owner)
-            raise _unknown(document_id, collection)
+            raise _unknown(document_id, self._database.run("SELECT name FROM collections WHERE id = ?", owner)[0][0])
         return row
 
     def _known(self, owner: int, document_id: str) -> int | None:
-        sql = "SELECT id FROM documents WHERE collection = ? AND document_id = ?"
-        rows = self._database.run(sql, owner, document_id)
+        rows = self._database.run(_KNOWN, owner, document_id)
         return rows[0][0] if rows else None
 
     def _numbers(self, owner: int, documents: Sequence[str]) -> list[int]:
@@ -362,18 +356,14 @@ class Library:
 
     def _id(self, collection: str) -> int:
         """The number of a collection. Raises UnknownCollection."""
-        rows = self._database.read("SELECT name, id FROM collections ORDER BY name")
-        known = dict(rows)
+        known = dict(self._database.read("SELECT name, id FROM collections ORDER BY name"))
         if collection not in known:
             names = ", ".join(known) or "none yet; `assistant ingest PATH` makes one"
-            raise UnknownCollection(
-                f"There is no collection {collection!r}.", f"There are: {names}. Choose with --collection NAME."
-            )
+            hint = f"There are: {names}. Choose with --collection NAME."
+            raise UnknownCollection(f"There is no collection {collection!r}.", hint)
         return int(known[collection])
 
 
 def _unknown(document_id: str, collection: str) -> UnknownDocument:
-    return UnknownDocument(
-        f"There is no document {document_id!r} in the collection {collection}.",
-        "`assistant documents list --collection NAME` shows all of a collection.",
-    )
+    hint = "`assistant documents list --collection NAME` shows all of a collection."
+    return UnknownDocument(f"There is no document {document_id!r} in the collection {collection}.", hint)

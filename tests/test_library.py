@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from assistant.database import shown
 from assistant.errors import StorageError, UnknownCollection, UnknownDocument
-from assistant.library import Library, Stored, shown
+from assistant.library import Library, Stored
 from assistant.records import Chunk, Document
 
 
@@ -221,3 +222,19 @@ def test_another_format_is_refused(library: Library, tmp_path: Path):
     raw.close()
     with pytest.raises(StorageError, match="99"):
         Library(tmp_path / "library.sqlite3")
+
+
+def test_a_dropped_collection_leaves_nothing_behind(library: Library, tmp_path: Path):
+    """A new collection may get its number, and must not find its lines or copies."""
+    for number in range(4):
+        put(
+            library,
+            f"The same line stands in every document here.\nBut {number} does not, whatever else.",
+            f"/{number}",
+        )
+    library.drop("default")
+    with sqlite3.connect(tmp_path / "library.sqlite3") as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        owned = [t for t in tables if "collection" in {row[1] for row in database.execute(f"PRAGMA table_info({t})")}]
+        assert {"chunks", "copies", "sketches", "lines"} <= set(owned)
+        assert all(database.execute(f"SELECT count(*) FROM {t}").fetchone() == (0,) for t in owned)
