@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from pydantic import FiniteFloat
+
 from assistant import logistic
 from assistant.errors import AssistantError
-from assistant.evidence import FEATURES, Embeds, Evidence
+from assistant.evidence import FEATURES, Embeds, Evidence, foreign
 from assistant.records import Hit, Verdict
 
 STATED = "stated"  # the model's log odds, beside the FEATURES of evidence
+ALIKE = frozenset(["numbers_missing"])  # of them those that are the same in every language
 YES_OR_NO = (("yes", "Yes", " yes", " Yes", "YES"), ("no", "No", " no", " No", "NO"))
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ class Weights(logistic.Weights):
     command: ClassVar[str] = "python -m evals.calibrate_check ROWS"
 
     model_sha256: str
+    average: dict[str, FiniteFloat]  # of each feature: what stands in for those that another language hides
 
 
 class WordsWeights(logistic.Weights):
@@ -83,13 +87,24 @@ class Checker:
         """Begins to check a sentence against the texts of the hits."""
         return SentenceCheck(self, sentence, hits, ask if self.asks else None)
 
-    def support(self, sentence: str, passages: Sequence[str], stated: float | None) -> float:
-        """The probability that the passages support the sentence; NaN where it has nothing to look for."""
-        found = self.features(sentence, passages)
-        return self._weights.probability(found | ({} if stated is None else {STATED: stated})) if found else math.nan
+    def support(self, found: Mapping[str, float], stated: float | None) -> float:
+        """The probability that the sources support a sentence of which `features` found this; NaN for nothing."""
+        if not found:
+            return math.nan
+        return self._weights.probability({**found, **({} if stated is None else {STATED: stated})})
 
     def features(self, sentence: str, passages: Sequence[str]) -> dict[str, float]:
-        """Those of `evidence`; empty where there is no passage, or no term to look for."""
+        """Those of `evidence`; empty where there is no passage, no term to look for, or only words of another language
+        and no model to be asked.
+        """
+        found = self.evidence(sentence, passages)
+        if not found or not foreign(sentence, " ".join(passages)):
+            return found
+        average = self._weights.average if isinstance(self._weights, Weights) else {}
+        return average and {name: found[name] if name in ALIKE else average[name] for name in found}
+
+    def evidence(self, sentence: str, passages: Sequence[str]) -> dict[str, float]:
+        """The same, whatever the language."""
         return self._evidence.features(sentence, "\n\n".join(passages)) if passages else {}
 
     def verdict(self, support: float) -> Verdict:
@@ -102,8 +117,7 @@ class SentenceCheck:
     """The check of one sentence. What goes wrong with it is logged, and the sentence is unchecked."""
 
     def __init__(self, checker: Checker, sentence: str, hits: Sequence[Hit], ask: Ask | None) -> None:
-        self._checker, self._sentence = checker, sentence
-        self._passages = [hit.chunk.text for hit in hits]
+        self._checker = checker
         self._weighing: Weighs | None = None
         self._failed = False
         if ask:
@@ -111,6 +125,7 @@ class SentenceCheck:
                 self._weighing = ask(sentence)
             except AssistantError as error:
                 self._fail(error)
+        self._found = checker.features(sentence, [hit.chunk.text for hit in hits])  # while the model is being asked
 
     @property
     def done(self) -> bool:
@@ -124,7 +139,7 @@ class SentenceCheck:
             return self._fail(error)
         if self._failed or (self._weighing and stated is None):
             return "unchecked"
-        return self._checker.verdict(self._checker.support(self._sentence, self._passages, stated))
+        return self._checker.verdict(self._checker.support(self._found, stated))
 
     def _fail(self, error: AssistantError) -> Verdict:
         log.warning("A sentence could not be checked: %s", error)

@@ -19,7 +19,7 @@ _MARKERS = re.compile(rf"[ \t]*{_ONE}(?:[ \t]*{_ONE})*")
 _CODE = re.compile(r"[._(][^\W\d]\w*\)?$")
 _SHORT = 40  # characters of a value that is a name or a number rather than a sentence
 _UNSURE = re.compile(rf"\s*(?:{_ONE}\s*)*(?:\[[\d\s,]{{0,20}})?$")  # a tail that is, or may become, markers
-_SAID_AGAIN = 0.8  # share of a sentence's terms that stand in one that was said already
+_SAID_AGAIN = 0.75  # share of a sentence's terms that stand in one that was said already
 
 Written = Pending | Token | SentenceChecked
 

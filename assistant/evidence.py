@@ -53,6 +53,11 @@ _DENIAL = re.compile(
     re.IGNORECASE,
 )
 
+_HAN = re.compile(rf"[{_CJK}]")
+_SMALL = re.compile(r"\b[^\W\d_A-Z]{1,4}\b")
+_FEW = 3  # short words, without which nothing is known
+_STRANGE = 0.7  # share of them that a text of the same language does not lack
+
 Vector = NDArray[np.float32]
 
 
@@ -144,6 +149,18 @@ class _Source:
     def _worth(self, wanted: frozenset[str], first: int, count: int) -> float:
         has = frozenset().union(*(terms & wanted for terms in self._has[first : first + count]))
         return self.share(wanted, has) - _WIDER * (count - 1)
+
+
+def foreign(claim: str, context: str) -> bool:
+    """Whether the two seem to be in different languages, so that their words tell nothing.
+
+    Short words in small letters are mostly function words, and a text of the same language has most of them.
+    """
+    if _HAN.search(claim):
+        return not _HAN.search(context)
+    short = set(_SMALL.findall(claim))
+    absent = short - set(_SMALL.findall(context.lower()))
+    return len(short) >= _FEW and len(absent) >= _STRANGE * len(short)
 
 
 def _sentences(text: str) -> list[str]:

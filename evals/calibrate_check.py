@@ -31,7 +31,7 @@ from evals.stats import auroc, balanced_accuracy
 from evals.witness import ANSWERS, Row
 
 SEED = 7
-PENALTY = 10.0
+PENALTY = 3.0  # of 3, 10 and 30 the best by the area under the curve of answers, in the mean of four ways to halve
 REFUSED = 0.08  # of the right answers, at most
 
 Sets = Mapping[str, Sequence[Row]]
@@ -51,12 +51,17 @@ def calibrate(kind: Kind, rows: Sequence[Row], embedder: Embedder, model_sha256:
     }
     if kind is Weights:
         blank["model_sha256"] = model_sha256
+        blank["average"] = dict.fromkeys(kind.features, 0.0)
     weights = kind.model_validate(blank)
     checker = Checker(embedder, weights)
     names = list(kind.features)
-    found, bias = fit(*_table(checker, names, first), [-1 if name in AGAINST else 1 for name in names], PENALTY)
+    table, true, counts = _table(checker, names, first)
+    found, bias = fit(table, true, counts, [-1 if name in AGAINST else 1 for name in names], PENALTY)
     named = {name: round(float(weight), 4) for name, weight in zip(names, found, strict=True)}
     weights = weights.model_copy(update={"weights": named, "bias": round(bias, 4)})
+    if isinstance(weights, Weights):
+        average = {name: round(float(value), 4) for name, value in zip(names, table.mean(axis=0), strict=True)}
+        weights = weights.model_copy(update={"average": average})
     scores = {name: _scores(checker, weights, rows) for name, rows in first.items()}
     cut = round(_cut(scores[ANSWERS], _labels(first[ANSWERS])), 4)
     even = round(threshold([(scores[name], _labels(first[name])) for name in first if name != ANSWERS]), 4)
@@ -99,7 +104,7 @@ def _table(checker: Checker, names: Sequence[str], sets: Sets) -> tuple[Array, L
 def _features(checker: Checker, row: Row) -> dict[str, float]:
     """The means over the row's sentences."""
     found = [
-        checker.features(sentence, row.passages) | {STATED: stated}
+        checker.evidence(sentence, row.passages) | {STATED: stated}
         for sentence, stated in zip(row.sentences, row.stated, strict=True)
     ]
     found = [one for one in found if len(one) > 1] or [dict.fromkeys(Weights.features, 0.0)]

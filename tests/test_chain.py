@@ -54,7 +54,10 @@ class Says(Checker):
 
     asks = True  # type: ignore[assignment]
 
-    def support(self, sentence: str, passages: Any, stated: float | None) -> float:
+    def features(self, sentence: str, passages: Any) -> dict[str, float]:
+        return {"words": 1.0}
+
+    def support(self, found: Any, stated: float | None) -> float:
         return 1.0 if stated and stated > 0 else 0.0
 
     def verdict(self, support: float) -> Any:

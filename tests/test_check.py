@@ -10,6 +10,7 @@ from fake_embedder import FakeEmbedder
 
 from assistant.check import FEATURES, STATED, Ask, Checker, Weights, WordsWeights
 from assistant.errors import BadInput, EngineFailed
+from assistant.evidence import foreign
 from assistant.records import Chunk, Hit
 
 TEXT = "The Northern Line opened in 1890. Engineers led by Ada Marsh had dug for four years."
@@ -47,6 +48,7 @@ def weights(**changed: object) -> Weights:
         "threshold": 0.5,
         "about": {},
         "model_sha256": "m",
+        "average": dict.fromkeys((*FEATURES, STATED), 0.5),
     }
     return Weights.model_validate(known | changed)
 
@@ -93,6 +95,23 @@ def test_a_model_that_nobody_calibrated_is_not_asked() -> None:
 
 def test_with_another_embedder_nothing_is_checked() -> None:
     assert Checker.load(FakeEmbedder(), Weights.read().model_sha256) is None
+
+
+def test_words_of_another_language_tell_nothing_but_numbers_do() -> None:
+    """Otherwise a right answer to a question in another language would fail for its words."""
+    demanding = dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0, "words": 9.0, "numbers_missing": -9.0}
+    checker = Checker(FakeEmbedder(), weights(weights=demanding, bias=-4.0))
+    for said in ("La línea fue abierta en el año 1890.", "这条线路于1890年开通。"):
+        assert checker.begin(said, HITS, says(2.0)).verdict() == "supported"
+        assert checker.begin(said.replace("1890", "1924"), HITS, says(2.0)).verdict() == "unsupported"
+
+
+def test_the_same_language_is_not_taken_for_another() -> None:
+    assert foreign("La línea fue abierta en el año de 1890.", TEXT)
+    assert foreign("这条线路于1890年开通。", TEXT)
+    assert not foreign("这条线路于1890年开通。", TEXT + "线路")
+    for said in ("It was dug for the king in a year.", "Bananas are yellow.", "1924", "Marsh was an engineer."):
+        assert not foreign(said, TEXT)
 
 
 @pytest.mark.parametrize("kind", [Weights, WordsWeights])
