@@ -453,7 +453,8 @@ def test_every_state_can_be_read(fake, visit, scheme):
     told = {state: tab.contrast(f"#now {state}") for state in states}
     tab.page.click("#now .sentence >> nth=0")
     told |= {
-        part: tab.contrast(part) for part in ("#now .sentence.lit .said", "#now .sentence.lit .verdict", "mark.lit")
+        part: tab.contrast(part)
+        for part in ("#now .sentence.lit .said", "#now .sentence.lit .verdict", "#now .marker.lit", "mark.lit")
     }
     fake.trust, fake.token_delay_s = "strict", 0.3
     tab.ask(QUESTION)
