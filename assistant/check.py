@@ -51,7 +51,7 @@ class Weights(logistic.Weights):
     command: ClassVar[str] = "python -m evals.calibrate_check ROWS"
 
     model_sha256: str
-    average: dict[str, FiniteFloat]  # of each feature: what stands in for those that another language hides
+    average: dict[str, FiniteFloat]  # over supported sentences: what stands in for features that a language hides
 
 
 class WordsWeights(logistic.Weights):

@@ -163,14 +163,19 @@ class Draft:
     def _settle(self, wait: bool) -> Iterator[Written]:
         """Events of the sentences whose verdicts are there, in order; of all, where it may wait."""
         while self._closed and (wait or self._closed[0].check.done):
-            yield from self._decide(self._closed.popleft())
+            closed = self._closed.popleft()
+            verdict = closed.check.verdict()
+            yield from self._tell_pending()  # before the same text comes as said
+            yield from self._decide(closed, verdict)
+        yield from self._tell_pending()
+
+    def _tell_pending(self) -> Iterator[Pending]:
         pending = "".join(one.text + one.space for one in self._closed) + self._open
         if self._strict and pending != self._pending:
             self._pending = pending
             yield Pending(pending)
 
-    def _decide(self, closed: _Closed) -> Iterator[Written]:
-        verdict = closed.check.verdict()
+    def _decide(self, closed: _Closed, verdict: Verdict) -> Iterator[Written]:
         if self._strict and verdict == "unsupported":
             self.failed.append(closed.text)
             return

@@ -54,9 +54,9 @@ _DENIAL = re.compile(
 )
 
 _HAN = re.compile(rf"[{_CJK}]")
-_SMALL = re.compile(r"\b[^\W\d_A-Z]{1,4}\b")
-_FEW = 3  # short words, without which nothing is known
-_STRANGE = 0.7  # share of them that a text of the same language does not lack
+_SMALL = re.compile(r"\b[^\W\d_A-Z]+\b")
+_FEW = 3  # words, without which nothing is known
+_STRANGE = 0.65  # share of them that a text of the same language does not lack
 
 Vector = NDArray[np.float32]
 
@@ -154,13 +154,15 @@ class _Source:
 def foreign(claim: str, context: str) -> bool:
     """Whether the two seem to be in different languages, so that their words tell nothing.
 
-    Short words in small letters are mostly function words, and a text of the same language has most of them.
+    Of the words in small letters, and of the pairs of CJK characters, a text of the same language has a good part,
+    whatever it is about: function words, at least. Names and numbers say nothing of the language.
     """
     if _HAN.search(claim):
-        return not _HAN.search(context)
-    short = set(_SMALL.findall(claim))
-    absent = short - set(_SMALL.findall(context.lower()))
-    return len(short) >= _FEW and len(absent) >= _STRANGE * len(short)
+        said = {piece[1] for piece in _PIECE.finditer(claim) if piece[1]}
+        return len(said) >= _FEW and sum(pair in context for pair in said) <= (1 - _STRANGE) * len(said)
+    said = set(_SMALL.findall(claim))
+    absent = said - set(_SMALL.findall(context.lower()))
+    return len(said) >= _FEW and len(absent) >= _STRANGE * len(said)
 
 
 def _sentences(text: str) -> list[str]:

@@ -60,7 +60,7 @@ def calibrate(kind: Kind, rows: Sequence[Row], embedder: Embedder, model_sha256:
     named = {name: round(float(weight), 4) for name, weight in zip(names, found, strict=True)}
     weights = weights.model_copy(update={"weights": named, "bias": round(bias, 4)})
     if isinstance(weights, Weights):
-        average = {name: round(float(value), 4) for name, value in zip(names, table.mean(axis=0), strict=True)}
+        average = {name: round(float(value), 4) for name, value in zip(names, table[true].mean(axis=0), strict=True)}
         weights = weights.model_copy(update={"average": average})
     scores = {name: _scores(checker, weights, rows) for name, rows in first.items()}
     cut = round(_cut(scores[ANSWERS], _labels(first[ANSWERS])), 4)

@@ -109,7 +109,7 @@ def test_words_of_another_language_tell_nothing_but_numbers_do() -> None:
 def test_the_same_language_is_not_taken_for_another() -> None:
     assert foreign("La línea fue abierta en el año de 1890.", TEXT)
     assert foreign("这条线路于1890年开通。", TEXT)
-    assert not foreign("这条线路于1890年开通。", TEXT + "线路")
+    assert not foreign("这条线路于1890年开通。", TEXT + "这条线路很长。")
     for said in ("It was dug for the king in a year.", "Bananas are yellow.", "1924", "Marsh was an engineer."):
         assert not foreign(said, TEXT)
 
