@@ -55,7 +55,7 @@ _DENIAL = re.compile(
 
 _HAN = re.compile(rf"[{_CJK}]")
 _SMALL = re.compile(r"\b[^\W\d_A-Z]+\b")
-_FEW = 3  # words, without which nothing is known
+_FEW = 4  # words, without which nothing is known
 _STRANGE = 0.65  # share of them that a text of the same language does not lack
 
 Vector = NDArray[np.float32]
