@@ -194,6 +194,10 @@ explain_failure() { # of uv, from its log
         fail "the disk is full." "Free about 4 GB here and in ${TMPDIR:-/tmp}."
     elif grep -aqE 'dns error|connect error|[Cc]onnection refused|timed out|Failed to fetch' "$LOG"; then
         fail "packages could not be fetched." "Check the network; PIP_INDEX_URL names a mirror."
+    elif grep -aq 'LayerSettingsCreateInfoEXT' "$LOG"; then
+        fail "the Vulkan headers here are too old for llama.cpp, which needs 1.3.272 or later (Debian 12 has 1.3.239)." \
+            "Install newer ones and name them: CMAKE_ARGS=-DVulkan_INCLUDE_DIR=/path/to/include make setup GPU=vulkan" \
+            "Or do without: make setup GPU=cpu"
     elif [ "$GPU" != cpu ]; then
         fail "llama.cpp could not be compiled for GPU=$GPU." "Install the $GPU toolkit, or do without: make setup GPU=cpu" \
             "All messages: $LOG"
