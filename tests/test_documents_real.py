@@ -36,8 +36,8 @@ EXPECTED: dict[str, tuple[type[AssistantError], ...]] = {
 }
 DAMAGED = {"damaged", "damaged_or_unsupported"}
 READ_AS_WELL = {"text_or_unsupported", "text_or_permission", *DAMAGED}  # better than refused
-# The manifest has these from their names, which tell of errors in pdfminer.six (its issue 1025). The files are whole:
-# `qpdf --check` finds nothing in them, all their streams decode, and their tables lead to all their objects.
+# The manifest seems to have these from their names, but the files are whole: the syntax check of qpdf finds nothing,
+# all their streams decode, and their tables lead to all their objects (docs/lab.md).
 SOUND = {"unstructured__failure-after-repair.pdf", "unstructured__invalid-pdf-structure-pdfminer-one-page.pdf"}
 
 
