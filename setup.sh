@@ -223,7 +223,7 @@ install_packages() { # requirements file
     trap "kill $! 2>/dev/null || true" EXIT
     env -u CMAKE_ARGS CMAKE_BUILD_PARALLEL_LEVEL="$cores" \
         CMAKE_TOOLCHAIN_FILE="${CMAKE_TOOLCHAIN_FILE:-$PWD/requirements/llama-cpp.cmake}" \
-        .venv/bin/uv pip install --verbose --no-progress --require-hashes --build-constraints requirements/build.txt \
+        .venv/bin/uv pip install --verbose --no-progress --compile-bytecode --require-hashes --build-constraints requirements/build.txt \
         "${settings[@]}" -r "$1" >"$LOG" 2>&1 || explain_failure
     .venv/bin/uv pip install --quiet --no-deps --build-constraints requirements/build.txt --editable . || explain_failure
     kill $! 2>/dev/null || true

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from assistant.imports import uncollected
+
 
 def main() -> None:
     try:
-        from assistant import cli
+        with uncollected():
+            from assistant import cli
 
         cli.main()
     except KeyboardInterrupt:

@@ -89,9 +89,9 @@ class Assistant:
         with ExitStack() as opened:  # closes what is open already when another part fails
             loading = opened.enter_context(closing(loading or Loading.start(settings)))
             ingest = opened.enter_context(closing(Ingest.open(settings)))
-            checker = Checker.load(ingest.embedder, loading.sha256)
-            engine = loading.engine.result()
-            assistant = cls(settings, ingest, retriever(ingest, settings), engine, loading.name, checker)
+            found, checker = retriever(ingest, settings), Checker.load(ingest.embedder, loading.sha256)
+            ingest.warm(settings.collection)  # while the model loads
+            assistant = cls(settings, ingest, found, loading.engine.result(), loading.name, checker)
             opened.pop_all()
         return assistant
 

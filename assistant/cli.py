@@ -7,7 +7,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +19,7 @@ from assistant import cli_bench, cli_doctor, cli_documents, cli_eval, cli_models
 from assistant import settings as settings_room
 from assistant.cli_documents import AsJson, Collection, opened
 from assistant.errors import AssistantError, BadInput, EngineFailed, ModelDamaged, ModelMissing, StorageError
+from assistant.imports import uncollected
 from assistant.question import checked
 from assistant.records import Answer, Finished, IngestReport, Message, Token
 from assistant.settings import Settings
@@ -250,14 +251,16 @@ def _announce(host: str, port: int, page: bool, browser: bool) -> None:
 
 @contextmanager
 def _assistant(settings: Settings | None = None) -> Iterator[Assistant]:
-    from assistant.opening import Loading
-
     settings = settings or settings_room.load()
-    with closing(Loading.start(settings)) as loading:
-        from assistant.chain import Assistant  # takes longer than the model, which loads meanwhile
+    with ExitStack() as opened:
+        with uncollected():
+            from assistant.opening import Loading
 
-        with Assistant.open(settings, loading) as assistant:
-            yield assistant
+            loading = opened.enter_context(closing(Loading.start(settings)))
+            from assistant.chain import Assistant  # takes about as long as the model, which loads meanwhile
+
+            assistant = opened.enter_context(Assistant.open(settings, loading))
+        yield assistant
 
 
 def _print_stream(

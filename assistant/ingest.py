@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from assistant import documents, models, walk
 from assistant.database import shown
-from assistant.errors import BadInput, StorageError, UnreadableFile
+from assistant.errors import AssistantError, BadInput, StorageError, UnreadableFile
 from assistant.ingest_run import Run, Stopped
 from assistant.library import Library
 from assistant.records import CollectionInfo, Document, DocumentInfo, FileOutcome, IngestReport, OnProgress
@@ -87,6 +87,12 @@ class Ingest:
 
                 self._index = Index(self._home / "chroma")
             return self._index
+
+    def warm(self, collection: str) -> None:
+        """Has Chroma read its files ahead of the first search, which will tell what is wrong with them."""
+        with suppress(AssistantError):
+            if self.library.count(collection):
+                self.index.count(collection)
 
     def close(self) -> None:
         with self._loading:

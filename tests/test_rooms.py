@@ -77,6 +77,7 @@ WIRED = WIRING | {
 DOOR_HELPERS = {
     *("bridge", "guard", "listen", "metrics", "openai_errors", "openai_wire", "sse"),
     *("headers", "reader", "render", "render_sources", "turns"),
+    "imports",
     "terminal",
 }
 
