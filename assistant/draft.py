@@ -189,13 +189,11 @@ class Draft:
             self._stands.append((closed.text, closed.carried_by))
 
     def _said(self, text: str) -> bool:
-        """Whether a second try says again what stands there or has failed already, the same numbers included."""
+        """Whether a second try says again what stands there or has failed already, or only speaks of what failed."""
         own = terms(text)
-        earlier = [terms(one) for one in (*(sentence.text for sentence in self.sentences), *self.failed)]
-        return any(
-            len(own & one) >= _SAID_AGAIN * len(own) and not any(term[0].isdigit() for term in own - one)
-            for one in earlier
-        )
+        stands, failed = [terms(sentence.text) for sentence in self.sentences], [terms(one) for one in self.failed]
+        repeats = any(_covers(one, own) for one in (*stands, *failed))
+        return repeats or any(_covers(own, one) and not _new_numbers(own, one) for one in failed)
 
     def _markers(self, carried_by: Sequence[Candidate]) -> str:
         return "".join(f" [{citation.n}]" for citation in self._citer.cite(carried_by))
@@ -203,6 +201,15 @@ class Draft:
     def _token(self, text: str) -> Token:
         self.text += text
         return Token(text)
+
+
+def _covers(said: frozenset[str], own: frozenset[str]) -> bool:
+    """Whether a sentence's own terms, and all numbers among them, were said."""
+    return bool(own) and len(own & said) >= _SAID_AGAIN * len(own) and not _new_numbers(own, said)
+
+
+def _new_numbers(own: frozenset[str], said: frozenset[str]) -> bool:
+    return any(term[0].isdigit() for term in own - said)
 
 
 def _origin(candidate: Candidate) -> str:

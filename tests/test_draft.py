@@ -238,6 +238,13 @@ def test_a_second_try_adds_only_what_is_new() -> None:
     assert draft.failed == ["Giants dug it."]
 
 
+def test_a_second_try_that_only_speaks_of_what_failed_is_not_heard() -> None:
+    draft, _ = strict(["Giants dug the line for years."], {"Giants": Late("unsupported")})
+    list(draft.feed("The sources do not say that giants dug the line for years."))
+    list(draft.flush())
+    assert (draft.text, draft.failed) == ("", ["Giants dug the line for years."])
+
+
 def test_another_number_is_something_new() -> None:
     draft, _ = strict(["It carried 9.7 million passengers in its first year."], {"9.7": Late("unsupported")})
     list(draft.feed("It carried 5.1 million passengers in its first year."))

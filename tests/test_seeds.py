@@ -87,6 +87,19 @@ def test_nine_of_ten_facts_are_right_and_their_quotes_hold_them(
     assert len(wrong) <= 1, wrong
 
 
+def test_facts_are_supported_and_other_matters_are_no_answer(assistant: Assistant, answers: dict[str, Answer]) -> None:
+    verdicts = [sentence.verdict for answer in answers.values() for sentence in answer.sentences]
+    assert verdicts.count("supported") >= 0.8 * len(FACTS)
+    assert "unsupported" not in verdicts
+    others = ("Who invented the telephone?", "What is the population of Shanghai?", "How many moons does Mars have?")
+    refused = [answer for answer in map(assistant.answer, others) if answer.abstained]
+    assert len(refused) >= 2
+    for answer in refused:
+        assert answer.reason == "not_supported"
+        assert (answer.citations, answer.sentences) == ((), ())
+        assert answer.left_out
+
+
 def test_the_stream_gives_hits_first_and_joined_tokens_equal_the_answer(assistant: Assistant) -> None:
     events = list(assistant.stream("Who is Mao Ning?"))
     assert isinstance(events[0], Retrieved)
