@@ -28,17 +28,16 @@ from assistant.evidence import AGAINST, FEATURES, Embeds
 from assistant.settings import Settings
 from evals import claims as data
 from evals.checker import FILE, Checker, Weights, judge, said
+from evals.fitting import Array, Labels, fit
 from evals.records import Claim
 from evals.stats import auroc, balanced_accuracy
 
 LIMIT = 400  # claims of a set
 SEED = 7
 PENALTY = 100.0  # of 10, 30, 100, 200 and 400 the best in threefold cross-validation within the first halves
+SIGNS = [-1 if name in AGAINST else 1 for name in FEATURES]
 _RESAMPLES = 1000
-_STEPS = 100
 
-Array = NDArray[np.float64]
-Labels = NDArray[np.bool_]
 Halves = Mapping[str, tuple[Sequence[Claim], Sequence[Claim]]]
 
 
@@ -62,9 +61,9 @@ def calibrate(parted: Halves, embedder: Embeds) -> Weights:
         bias=0.0,
         weights=dict.fromkeys(FEATURES, 0.0),
         threshold=0.5,
-        about={"command": "python -m evals.calibrate FOLDER", "limit": LIMIT, "seed": SEED, "penalty": PENALTY},
+        about={"command": Weights.command, "limit": LIMIT, "seed": SEED, "penalty": PENALTY},
     )
-    found, bias = fit(*_rows(Checker(embedder, weights), first))
+    found, bias = fit(*_rows(Checker(embedder, weights), first), SIGNS, PENALTY)
     named = {name: round(float(weight), 4) for name, weight in zip(FEATURES, found, strict=True)}
     weights = weights.model_copy(update={"weights": named, "bias": round(bias, 4)})
     checker = Checker(embedder, weights)
@@ -88,26 +87,6 @@ def overlaps(claims: Sequence[Claim]) -> list[float]:
 
 def labels(claims: Sequence[Claim]) -> Labels:
     return np.array([claim.supported for claim in claims])
-
-
-def fit(rows: Array, supported: Labels, counts: Array) -> tuple[Array, float]:
-    """Weights and bias of a logistic regression with PENALTY on the squares of the weights of standardised features;
-    each row counts as much as `counts` says. A weight may not go against what its feature means: where it would, the
-    feature is left out, with weight 0.
-    """
-    signs = np.array([-1.0 if name in AGAINST else 1.0 for name in FEATURES])
-    kept = np.arange(rows.shape[1])
-    while True:
-        part = rows[:, kept]
-        middle, width = part.mean(axis=0), np.maximum(part.std(axis=0), 1e-9)
-        found = _newton((part - middle) / width, supported, counts)
-        right = found[:-1] * signs[kept] >= 0
-        if right.all():
-            break
-        kept = kept[right]
-    weights = np.zeros(rows.shape[1])
-    weights[kept] = found[:-1] / width
-    return weights, float(found[-1] - weights[kept] @ middle)
 
 
 def threshold(sets: Sequence[tuple[Sequence[float], Labels]]) -> float:
@@ -154,21 +133,6 @@ def _rows(checker: Checker, sets: Mapping[str, Sequence[Claim]]) -> tuple[Array,
     true = [labels(claims) for claims in sets.values()]
     counts = np.concatenate([np.where(one, 0.5 / one.sum(), 0.5 / (~one).sum()) for one in true])
     return rows, np.concatenate(true), counts * len(every) / len(sets)
-
-
-def _newton(rows: Array, supported: Labels, counts: Array) -> Array:
-    """Newton's method: the weights, and last the bias, which has no penalty."""
-    rows = np.column_stack([rows, np.ones(len(rows))])
-    penalty = np.diag([PENALTY] * (rows.shape[1] - 1) + [0.0])
-    found = np.zeros(rows.shape[1])
-    for _ in range(_STEPS):
-        likely = 1 / (1 + np.exp(-rows @ found))
-        slope = rows.T @ (counts * (likely - supported)) + penalty @ found
-        step = np.linalg.solve((rows.T * (counts * likely * (1 - likely))) @ rows + penalty, slope)
-        found = found - step
-        if np.abs(step).max() < 1e-9:
-            break
-    return found
 
 
 def _report(weights: Weights) -> str:

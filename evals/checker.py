@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
-
-from assistant.errors import BadInput, EmbedderMismatch
+from assistant import logistic
+from assistant.errors import EmbedderMismatch
 from assistant.evidence import FEATURES, Embeds, Evidence
 from evals.records import Claim
 
@@ -26,38 +25,12 @@ _FRAGMENT = 10  # words that an answer which is no sentence has at most
 _STOPPED = re.compile(r"[.!?。！？]['\"”’)\]]*\s*$")
 
 
-class Weights(BaseModel):
-    """`checker.json`: the log-odds of support are `bias` and the sum of each feature times its weight.
+class Weights(logistic.Weights):
+    """`checker.json`: how likely a text supports a claim, by `assistant.evidence`."""
 
-    `threshold` is the probability from which a claim counts as supported. `about` says how all this came about.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    embedder: str
-    embedder_sha256: str
-    bias: FiniteFloat
-    weights: dict[str, FiniteFloat]
-    threshold: float = Field(ge=0, le=1)
-    about: dict[str, Any]
-
-    @field_validator("weights")
-    @classmethod
-    def _known(cls, weights: dict[str, float]) -> dict[str, float]:
-        if set(weights) != set(FEATURES):
-            raise ValueError(f"must name the features {', '.join(FEATURES)}")
-        return weights
-
-    @classmethod
-    def read(cls, file: Path = FILE) -> Weights:
-        """Raises BadInput when the file is missing or damaged."""
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise BadInput(
-                f"The checker's weights cannot be read from {file}: {error}",
-                "Restore the file, or make it anew with `python -m evals.calibrate FOLDER`.",
-            ) from error
+    features: ClassVar[Collection[str]] = tuple(FEATURES)
+    file: ClassVar[Path] = FILE
+    command: ClassVar[str] = "python -m evals.calibrate FOLDER"
 
 
 class Checker:
@@ -77,7 +50,7 @@ class Checker:
         if embedder.sha256 != weights.embedder_sha256:
             raise EmbedderMismatch(
                 f"The checker's weights were calibrated with the embedder {weights.embedder}, not {embedder.name}.",
-                "Use that one, or calibrate with `python -m evals.calibrate FOLDER`.",
+                f"Use that one, or calibrate with `{Weights.command}`.",
             )
         return cls(embedder, weights)
 
@@ -92,10 +65,7 @@ class Checker:
         if not context.strip():
             return 0.0
         found = self.features(claim, context)
-        if not found:
-            return math.nan
-        odds = self.weights.bias + sum(self.weights.weights[name] * value for name, value in found.items())
-        return 1 / (1 + math.exp(-odds))
+        return self.weights.probability(found) if found else math.nan
 
 
 def judge(checker: Checker, claims: Sequence[Claim]) -> list[float]:

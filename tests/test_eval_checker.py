@@ -20,6 +20,7 @@ from assistant.evidence import AGAINST, FEATURES, in_order
 from evals import calibrate
 from evals import claims as data
 from evals.checker import FILE, Checker, Weights, judge, said
+from evals.fitting import fit
 from evals.records import Claim
 from evals.stats import auroc
 
@@ -209,7 +210,7 @@ def test_a_fit_finds_what_tells_and_leaves_out_what_goes_the_wrong_way():
     names = list(FEATURES)
     for name, sign in (("words", 1), ("replaced", -1), ("pairs", -1)):
         rows[:, names.index(name)] += sign * supported
-    weights, bias = calibrate.fit(rows, supported, np.ones(400))
+    weights, bias = fit(rows, supported, np.ones(400), calibrate.SIGNS, calibrate.PENALTY)
     found = dict(zip(names, weights, strict=True))
     assert found["words"] > 0.5
     assert found["replaced"] < -0.5
