@@ -125,7 +125,7 @@ class SentenceCheck:
                 self._weighing = ask(sentence)
             except AssistantError as error:
                 self._fail(error)
-        self._found = checker.features(sentence, [hit.chunk.text for hit in hits])  # while the model is being asked
+        self._found = checker.features(sentence, [_shown(hit) for hit in hits])  # while the model is being asked
 
     @property
     def done(self) -> bool:
@@ -145,3 +145,10 @@ class SentenceCheck:
         log.warning("A sentence could not be checked: %s", error)
         self._failed = True
         return "unchecked"
+
+
+def _shown(hit: Hit) -> str:
+    """A hit as the model was shown it: what stands in its heading may be said too."""
+    chunk = hit.chunk
+    heading = ", ".join(part for part in (chunk.title, chunk.publisher, chunk.date) if part)
+    return f"{heading}\n\n{chunk.text}"

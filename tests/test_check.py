@@ -97,6 +97,15 @@ def test_with_another_embedder_nothing_is_checked() -> None:
     assert Checker.load(FakeEmbedder(), Weights.read().model_sha256) is None
 
 
+def test_what_stands_in_a_heading_may_be_said() -> None:
+    strict = dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0, "names_missing": -9.0, "numbers_missing": -9.0}
+    checker = Checker(FakeEmbedder(), weights(weights=strict))
+    told = "It is said in Transit News of 2025."
+    chunk = Chunk("c", "d", TEXT, 0, len(TEXT), publisher="Transit News", date="2025-12-05")
+    assert checker.begin(told, HITS, says(2.0)).verdict() == "unsupported"
+    assert checker.begin(told, [Hit(chunk, 1.0)], says(2.0)).verdict() == "supported"
+
+
 def test_words_of_another_language_tell_nothing_but_numbers_do() -> None:
     """Otherwise a right answer to a question in another language would fail for its words."""
     demanding = dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0, "words": 9.0, "numbers_missing": -9.0}
