@@ -100,7 +100,7 @@ def test_with_another_embedder_nothing_is_checked() -> None:
 def test_what_stands_in_a_heading_may_be_said() -> None:
     strict = dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0, "names_missing": -9.0, "numbers_missing": -9.0}
     checker = Checker(FakeEmbedder(), weights(weights=strict))
-    told = "It is said in Transit News of 2025."
+    told = "The line opened in 1890, Transit News said."
     chunk = Chunk("c", "d", TEXT, 0, len(TEXT), publisher="Transit News", date="2025-12-05")
     assert checker.begin(told, HITS, says(2.0)).verdict() == "unsupported"
     assert checker.begin(told, [Hit(chunk, 1.0)], says(2.0)).verdict() == "supported"
