@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from assistant.cite import Candidate, terms
-from assistant.evidence import numbers
+from assistant.evidence import numbers, replaced
 
 _SAME = 0.75  # share of the sentence's other terms that the other source has to have
 _LEAST = 3  # such terms; a frame of fewer words fits too much
@@ -29,11 +29,12 @@ def disagreeing(sentence: str, carried_by: Sequence[Candidate], candidates: Iter
 
 
 def _disagree(sentence: str, candidate: Candidate) -> bool:
-    """Whether all that differs is one number here and another one there."""
+    """Whether all that differs is one number here and another one there, in its place."""
     said, there = numbers(sentence), numbers(candidate.quote)
     frame = terms(sentence) - said
     return (
         len(said - there) == len(there - said) == 1
         and len(frame) >= _LEAST
         and len(frame & candidate.terms) >= _SAME * len(frame)
+        and replaced(sentence, candidate.quote)
     )

@@ -103,7 +103,7 @@ class Evidence:
             "together": max(_part(facts, has) for has in source.facts),
             "numbers_missing": 1 - _part(counted, source.terms | source.dates),
             "names_missing": 1 - _part(named, source.terms),
-            "replaced": float(_replaced(claim, nearest)),
+            "replaced": float(replaced(claim, nearest)),
             "denied": float(bool(_DENIAL.search(claim)) != bool(_DENIAL.search(best))),
         }
 
@@ -202,7 +202,7 @@ def _part(wanted: frozenset[Any], has: frozenset[Any], otherwise: float = 1.0) -
     return len(wanted & has) / len(wanted) if wanted else otherwise
 
 
-def _replaced(claim: str, sentence: str) -> bool:
+def replaced(claim: str, sentence: str) -> bool:
     """Whether, with the two aligned by their terms, one has a number or name where the other has another."""
     said, there = in_order(claim), in_order(sentence)
     kinds = [(numbers(claim), numbers(sentence)), (names(claim), names(sentence))]

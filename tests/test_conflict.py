@@ -39,6 +39,7 @@ def test_another_value_in_the_same_words_disagrees(other: str) -> None:
         RANK,
         "China ranked 11th among 133 economies in the 2024 index.",  # another year
         "The museum opened in 1890 and has 12 rooms.",
+        "A reporter counted 61 times that China is ranked among 139 economies in the 2025 index of innovation.",
         "Japan ranked 10th among 139 economies in the 2025 index.",  # another name
         "China ranked among 139 economies in the 2025 index.",  # says less
         "Japan and Korea spent 12 billion on the 2025 index.",
