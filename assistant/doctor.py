@@ -88,7 +88,7 @@ def gpu(gpu_layers: int, tuned: Tuning | None) -> dict[str, Any]:
 
 
 def tuning_facts(tuned: Tuning | None) -> dict[str, Any]:
-    """What was measured, for a person. Speeds are tokens/s, `question_s` seconds for 900 tokens read, 60 written."""
+    """What was measured, for a person. Speeds are tokens/s, `question_s` those of `choose.question_s`."""
     if tuned is None:
         return {"state": "not measured for this model on this machine: run `assistant doctor --tune`"}
     trials = {trial.name: _trial(trial) for trial in tuned.trials}
@@ -101,6 +101,7 @@ def tuning_facts(tuned: Tuning | None) -> dict[str, Any]:
         "kv_type": tuned.kv_type,
         "drafts": tuned.draft_tokens,
         "prefill_tok_s": tuned.prefill_tok_s,
+        "behind_tok_s": tuned.behind_tok_s,
         "decode_tok_s": tuned.decode_tok_s,
         "step_ratios": list(tuned.step_ratios),
     } | trials
@@ -130,8 +131,9 @@ def trial_line(trial: Trial) -> str:
 def _trial(trial: Trial) -> dict[str, Any]:
     if not trial.question_s:
         return {"outcome": trial.outcome}
-    speeds = f"reads {trial.prefill_tok_s:.0f}, writes {trial.decode_tok_s:.1f} tokens/s"
-    return {"outcome": f"{trial.question_s:.1f} s a question", "speeds": speeds}
+    read = f"reads {trial.prefill_tok_s:.0f}, behind sources {trial.behind_tok_s:.0f}"
+    speeds = f"{read}, writes {trial.decode_tok_s:.1f} tokens/s"
+    return {"outcome": f"{trial.question_s:.2f} s to a checked sentence", "speeds": speeds}
 
 
 def scans(read: ReadSection) -> dict[str, Any]:

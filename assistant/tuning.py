@@ -82,6 +82,7 @@ class Tuning(_Frozen):
     kv_type: KvType
     draft_tokens: int = Field(ge=0, le=16)
     prefill_tok_s: float
+    behind_tok_s: float  # reading a question behind its sources
     decode_tok_s: float
     step_ratios: tuple[float, ...]
     layers_on_gpu: int
@@ -178,12 +179,9 @@ def tune(
     `busy_percent` is noted with it. Raises EngineFailed when the model cannot be measured at all, StorageError when
     nothing can be written.
     """
-    here, begun = machine(settings), clock()
-    if measure is not None:
-        found = Search(measure, here.physical_cores, here.logical_cores, on_trial, clock).run()
-    else:
-        with closing(Prober(model.paths["model"], settings.engine.gpu_layers)) as prober:
-            found = Search(prober, here.physical_cores, here.logical_cores, on_trial, clock).run()
+    here, begun, kept = machine(settings), clock(), settings.engine.reuse == "chunks"
+    with closing(Prober(model.paths["model"], settings.engine.gpu_layers)) as prober:
+        found = Search(measure or prober, here.physical_cores, here.logical_cores, kept, on_trial, clock).run()
     entry = _entry(here, model.sha256, found, clock() - begun, busy_percent)
     _store(settings, entry)
     return entry
@@ -250,6 +248,7 @@ def _entry(here: Machine, model_sha256: str, found: Found, measured_s: float, bu
         batch_tokens=found.batch_tokens,
         draft_tokens=found.draft_tokens,
         prefill_tok_s=found.prefill_tok_s,
+        behind_tok_s=found.behind_tok_s,
         decode_tok_s=found.decode_tok_s,
         step_ratios=found.step_ratios,
         layers_on_gpu=found.offloaded[0],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Fake:
             raise TrialTimedOut("hung")
         self.now += self._job_s
         speed = 100 * factor * self._factors.get(f"batch_{batch}", 1.0)
-        return Speeds(speed, tuple(self._step_s[width - 1] / factor for width in widths), (3, 25))
+        return Speeds(speed, speed, tuple(self._step_s[width - 1] / factor for width in widths), (3, 25))
 
 
 def search(fake: Fake, physical: int = 2, logical: int = 2) -> Found:
@@ -105,6 +106,14 @@ def test_the_smallest_batch_about_as_fast_as_the_best_is_taken() -> None:
     assert choose.smallest_good_batch({64: 10.4, 128: 10.2, 256: 10.0}) == 128
 
 
+def test_reading_behind_kept_sources_counts_as_often_as_it_happens() -> None:
+    """A load that reads long prompts faster, and the few tokens behind kept sources more slowly."""
+    speeds = Speeds(100, 100, (0.1,))
+    long, short = replace(speeds, prefill_tok_s=130), replace(speeds, behind_tok_s=130)
+    assert choose.question_s(short, kept=True) < choose.question_s(long, kept=True)
+    assert choose.question_s(long, kept=False) < choose.question_s(short, kept=False)
+
+
 def test_a_crash_is_told_and_not_chosen() -> None:
     found = search(Fake(repack_weights_true=TrialFailed("crashed (signal 11)")))
     assert outcomes(found)["repack_weights = on"] == "crashed (signal 11)"
@@ -135,7 +144,7 @@ def test_what_seems_faster_once_is_not_taken_when_the_default_was_only_disturbed
     class Disturbed(Fake):
         def __call__(self, load: Load, batch: int, widths: Sequence[int], timeout_s: float) -> Speeds:
             speeds = super().__call__(load, batch, widths, timeout_s)
-            return Speeds(speeds.prefill_tok_s / 3, speeds.step_s) if len(self.calls) == 1 else speeds
+            return replace(speeds, prefill_tok_s=speeds.prefill_tok_s / 3) if len(self.calls) == 1 else speeds
 
     found = search(Disturbed())
     assert found.load == Load(threads=2)
@@ -286,6 +295,7 @@ def entry(**fields: Any) -> Tuning:
         "kv_type": "q8_0",
         "draft_tokens": 2,
         "prefill_tok_s": 100.0,
+        "behind_tok_s": 50.0,
         "decode_tok_s": 10.0,
         "step_ratios": (1.0, 1.1),
         "layers_on_gpu": 0,
@@ -342,8 +352,9 @@ CHILDREN = {
     "hang": "import time; time.sleep(60)",
     "error": """import sys
 for line in sys.stdin: print('{"error": "no context"}', flush=True)""",
-    "good": """import sys
-for line in sys.stdin: print('{"prefill_tok_s": 7.5, "step_s": [0.5], "offloaded": [0, 0]}', flush=True)""",
+    "good": """import json, sys
+answer = {"prefill_tok_s": 7.5, "behind_tok_s": 5.5, "step_s": [0.5], "offloaded": [0, 0]}
+for line in sys.stdin: print(json.dumps(answer), flush=True)""",
 }
 
 
@@ -382,7 +393,7 @@ def test_a_child_that_hangs_is_ended(prober) -> None:
 
 def test_one_child_answers_several_jobs(prober) -> None:
     ask = prober("good")
-    assert ask(Load(1), 128, (1,), 10) == Speeds(7.5, (0.5,))
+    assert ask(Load(1), 128, (1,), 10) == Speeds(7.5, 5.5, (0.5,))
     child = ask._child
     ask(Load(1), 128, (1,), 10)
     assert ask._child is child
@@ -409,6 +420,7 @@ def test_the_tiny_model_is_tuned_for_real(settings: Settings) -> None:
     assert found.measured_s <= choose.LIMIT_S + 2
     assert seen[0].outcome == "measured"
     assert found.prefill_tok_s > found.decode_tok_s > 0
+    assert found.behind_tok_s > found.decode_tok_s
     assert tuple(seen) == found.trials
     assert tuning.read(settings, tiny.sha256) == found
     config = engine_config(settings, tiny.sha256)

@@ -19,6 +19,7 @@ import llama_cpp as llama
 import psutil
 from llama_cpp._ggml import libggml as ggml
 
+from assistant.engine import rotate
 from assistant.engine.sampler import LlamaSampler, Vocabulary, Weigher
 from assistant.engine.types import EngineConfig, Params
 from assistant.errors import EngineFailed, ModelDamaged
@@ -117,6 +118,9 @@ class LlamaBackend:
             llama.llama_model_free(self._model)
             raise
         self._memory = llama.llama_get_memory(self._context)
+        self._rope = _rope(self._model) if config.kv_type == "f16" else None  # None: only llama.cpp moves cells
+        self._proven = False  # that moving cells ourselves gives what llama.cpp's way does
+        self._trial: tuple[int, bytes, int, int, int] | None = None  # a join by llama.cpp, to be compared with ours
         self._batch = llama.llama_batch_init(self.batch, 0, 1)
 
     def _make_context(self, config: EngineConfig) -> Any:
@@ -190,6 +194,8 @@ class LlamaBackend:
         code = llama.llama_decode(self._context, batch)
         if code != 0:
             raise EngineFailed(f"llama.cpp could not decode {filled} tokens (code {code}): {last_log()}")
+        if self._trial:
+            self._prove(*self._trial)
         return last
 
     def sampler(self, params: Params) -> Sampler:
@@ -231,15 +237,32 @@ class LlamaBackend:
     def join(self, sequence: int, data: bytes, start: int, at: int, count: int) -> bool:
         """Adds `count` saved cells, which began at position `start`, to a sequence at position `at`.
 
-        Moving them only marks the cells; the next decode turns all keys to their new places in one pass.
+        Their keys are turned in the saved bytes (`rotate`), once that has given what llama.cpp itself does. Otherwise
+        moving only marks the cells, and the next decode turns all keys of the buffer in one pass.
         """
-        if not self.load(self._spare, data):
+        ours = rotate.moved(data, at - start, self._rope) if at != start and self._proven and self._rope else None
+        if not self.load(self._spare, ours or data):
             return False
-        if at != start:
+        if at != start and ours is None:
             llama.llama_memory_seq_add(self._memory, self._spare, start, start + count, at - start)
+            self._trial = (sequence, data, start, at, count) if self._rope else None
         llama.llama_memory_seq_cp(self._memory, self._spare, sequence, at, at + count)
         self.truncate(self._spare, 0)
         return True
+
+    def _prove(self, sequence: int, data: bytes, start: int, at: int, count: int) -> None:
+        """Compares cells that llama.cpp has moved with what `rotate` makes of them: equal, and it may move them from
+        now on; not equal, and it never does (a model with scaled or other angles).
+        """
+        self._trial = None
+        rope, done = self._rope, self.save(sequence, at, at + count)
+        assert rope is not None
+        ours = rotate.moved(data, at - start, rope)
+        if len(done) != len(data):  # they are gone already
+            return
+        self._proven = ours is not None and rotate.alike(done, ours, rope)
+        if not self._proven:
+            self._rope = None
 
     def share(self, source: int, sequence: int, length: int) -> None:
         """Gives an empty sequence the first `length` cells of another one, as its own too: nothing is copied."""
@@ -251,6 +274,7 @@ class LlamaBackend:
         llama.llama_memory_seq_rm(self._memory, sequence, length, -1)
 
     def clear(self) -> None:
+        self._trial = None
         llama.llama_memory_clear(self._memory, True)
 
     def close(self) -> None:
@@ -271,6 +295,27 @@ def _load_model(path: Path, config: EngineConfig) -> Any:
             f"llama.cpp cannot load {path}: {last_log()}", "Check the file with `assistant models verify`."
         )
     return model
+
+
+def _rope(model: Any) -> rotate.Rope | None:
+    """How the model turns its keys, by its metadata; None where it does so in a way that `rotate` does not know."""
+    halves = {llama.LLAMA_ROPE_TYPE_NEOX: True, llama.LLAMA_ROPE_TYPE_NORM: False}
+    kind = llama.llama_model_rope_type(model)
+    if kind not in halves or llama.llama_model_n_swa(model):
+        return None
+    name = _metadata(model, "general.architecture")
+    head = int(_metadata(model, f"{name}.attention.key_length") or 0) or (
+        llama.llama_model_n_embd(model) // llama.llama_model_n_head(model)
+    )
+    turned = int(_metadata(model, f"{name}.rope.dimension_count") or head)
+    return rotate.Rope(float(_metadata(model, f"{name}.rope.freq_base") or 10_000), head, turned, halves[kind])
+
+
+def _metadata(model: Any, key: str) -> str:
+    """A value of the model's metadata; "" where there is none."""
+    buffer = ctypes.create_string_buffer(256)
+    length = llama.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
+    return buffer.value.decode("utf-8", "replace") if length >= 0 else ""
 
 
 def _offloaded() -> tuple[int, int]:

@@ -18,7 +18,12 @@ Flash = Literal["auto", "on", "off"]
 KvType = Literal["f16", "q8_0"]
 
 LIMIT_S = 55.0  # for all measurements together
-PROMPT_TOKENS, ANSWER_TOKENS = 900, 60  # a typical question over four chunks
+# A typical question over four chunks, until its first sentence stands checked: what a reader waits for.
+PROMPT_TOKENS = 900  # its sources, where nobody has read them ahead
+REST_TOKENS = 130  # what is read behind them: the likely sentences, the question
+VERDICT_TOKENS = 45  # the question whether the sources state a sentence
+SENTENCE_TOKENS = 20
+UNREAD = 0.1  # share of the questions over sources that nobody has read ahead, where chunks are kept
 TIE = 0.03  # how much faster than the default a setting must be; less is noise
 CELLS_GAIN = 0.10  # the same for q8_0 cells, which change answers slightly
 BATCH_LOSS = 0.03  # of the best speed, given up for short steps: a cancel takes effect after one
@@ -47,9 +52,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Speeds:
-    """What was measured of one load. `offloaded`: layers on a GPU and layers in all, (0, 0) where unknown."""
+    """What was measured of one load. `offloaded`: layers on a GPU and layers in all, (0, 0) where unknown.
+
+    Reading a few tokens `behind` many is another thing than reading many: attention over what stands there, and what a
+    step costs however few tokens it has, count for more.
+    """
 
     prefill_tok_s: float
+    behind_tok_s: float
     step_s: tuple[float, ...] = ()  # seconds of a step that decodes 1, 2, ... tokens
     offloaded: tuple[int, int] = (0, 0)
 
@@ -63,6 +73,7 @@ class Trial:
     prefill_tok_s: float = 0.0
     decode_tok_s: float = 0.0
     question_s: float = 0.0  # expected, of a typical question
+    behind_tok_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,7 @@ class Found:
     batch_tokens: int
     draft_tokens: int
     prefill_tok_s: float
+    behind_tok_s: float
     decode_tok_s: float
     step_ratios: tuple[float, ...]
     offloaded: tuple[int, int]
@@ -87,7 +99,7 @@ class TrialTimedOut(TrialFailed): ...
 
 
 class Measure(Protocol):
-    """Measures prefill in batches of `batch` tokens and `widths` tokens a step, in at most `timeout_s` seconds.
+    """Measures reading in batches of `batch` tokens and `widths` tokens a step, in at most `timeout_s` seconds.
 
     Raises TrialFailed and TrialTimedOut.
     """
@@ -95,9 +107,13 @@ class Measure(Protocol):
     def __call__(self, load: Load, batch: int, widths: Sequence[int], timeout_s: float) -> Speeds: ...
 
 
-def question_s(prefill_tok_s: float, decode_tok_s: float) -> float:
-    """Expected seconds of a typical question, none of it cached."""
-    return PROMPT_TOKENS / prefill_tok_s + ANSWER_TOKENS / decode_tok_s
+def question_s(speeds: Speeds, kept: bool) -> float:
+    """Expected seconds of a typical question until its first sentence is checked. `kept`: the chunks' cells are kept,
+    and most questions find them read.
+    """
+    unread = UNREAD if kept else 1.0
+    behind = (REST_TOKENS + VERDICT_TOKENS) / speeds.behind_tok_s
+    return unread * PROMPT_TOKENS / speeds.prefill_tok_s + behind + SENTENCE_TOKENS * speeds.step_s[0]
 
 
 def expected_tokens(drafts: int, acceptance: float = ACCEPTANCE) -> float:
@@ -130,7 +146,8 @@ def smallest_good_batch(seconds: dict[int, float]) -> int:
 
 @dataclass(slots=True)
 class Search:
-    """One search. `report` hears of each trial with how many are done and how many there will be.
+    """One search. `report` hears of each trial with how many are done and how many there will be; `kept` is as in
+    `question_s`.
 
     `run` raises EngineFailed when not even the default could be measured.
     """
@@ -138,6 +155,7 @@ class Search:
     measure: Measure
     physical_cores: int
     logical_cores: int
+    kept: bool = True
     report: Callable[[Trial, int, int], None] = lambda _trial, _done, _total: None
     clock: Callable[[], float] = time.monotonic
     limit_s: float = LIMIT_S
@@ -162,6 +180,7 @@ class Search:
             batch_tokens=batch,
             draft_tokens=best_drafts(ratios),
             prefill_tok_s=round(self._speeds.prefill_tok_s, 2),
+            behind_tok_s=round(self._speeds.behind_tok_s, 2),
             decode_tok_s=round(1 / self._speeds.step_s[0], 2),
             step_ratios=tuple(round(ratio, 3) for ratio in ratios),
             offloaded=self._speeds.offloaded,
@@ -216,7 +235,7 @@ class Search:
                 continue
             speeds = self._try(f"batch_tokens = {batch}", self._best, batch, ())
             if speeds:
-                found[batch] = replace(self._speeds, prefill_tok_s=speeds.prefill_tok_s)
+                found[batch] = replace(speeds, step_s=self._speeds.step_s)
         batch = smallest_good_batch({size: self._seconds(speeds) for size, speeds in found.items()})
         self._speeds = found[batch]
         return batch
@@ -245,15 +264,21 @@ class Search:
     def _note(self, name: str, outcome: str, speeds: Speeds | None) -> None:
         trial = Trial(name, outcome)
         if speeds:
-            decode = 1 / (speeds.step_s or self._speeds.step_s)[0]
-            seconds = question_s(speeds.prefill_tok_s, decode)
-            trial = Trial(name, outcome, round(speeds.prefill_tok_s, 2), round(decode, 2), round(seconds, 2))
+            whole = speeds if speeds.step_s else replace(speeds, step_s=self._speeds.step_s)
+            trial = Trial(
+                name,
+                outcome,
+                round(whole.prefill_tok_s, 2),
+                round(1 / whole.step_s[0], 2),
+                round(self._seconds(whole), 2),
+                round(whole.behind_tok_s, 2),
+            )
         self._trials.append(trial)
         total = 1 + 1 + 2 + len(self._other_threads()) + len(BATCHES) - 1 + 1 + 1 + self._more
         self.report(trial, len(self._trials), total)
 
     def _seconds(self, speeds: Speeds) -> float:
-        return question_s(speeds.prefill_tok_s, 1 / speeds.step_s[0])
+        return question_s(speeds, self.kept)
 
 
 def _shown(value: object) -> str:
