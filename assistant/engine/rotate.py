@@ -60,10 +60,10 @@ def alike(one: bytes, other: bytes, rope: Rope) -> bool:
     pairs = [_keys(buffer, rope) for buffer in buffers]
     if pairs[0] is None or pairs[1] is None:
         return False
-    places = [_cells(buffer)["position"] for buffer in buffers]
+    one_at, other_at = (_cells(buffer)["position"] for buffer in buffers)
     keys = [found.astype(np.float32) for found in pairs if found is not None]
     apart = np.abs(keys[0] - keys[1]).max(initial=0)
-    return bool(np.array_equal(*places) and apart <= _SAME * np.abs(keys[0]).max(initial=0))
+    return bool(np.array_equal(one_at, other_at) and apart <= _SAME * np.abs(keys[0]).max(initial=0))
 
 
 def _cells(buffer: bytearray) -> NDArray[np.void]:
