@@ -15,7 +15,7 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrou
 from numpy.typing import NDArray
 
 from assistant.abstain import abstention
-from assistant.check import YES_OR_NO, Checker
+from assistant.check import YES_OR_NO, Checker, Hidden
 from assistant.cite import Citer
 from assistant.draft import Check, Draft, Unchecked, VerbatimDraft
 from assistant.engine import Engine, Params, Weighing
@@ -116,10 +116,11 @@ class Assistant:
         self._engine.check_busy()
         prompt: Prompt = self._context.invoke(self._asked(question, history, collection, where))["prompt"]
         yield Retrieved(prompt.hits, prompt.dropped_turns)
-        writing = Writing(self._draft(question, prompt, sampling, cancel), started)
+        seen: list[Hidden] = []  # what the model had in mind at its first word
+        writing = Writing(self._draft(question, prompt, sampling, cancel, seen), started)
         reason: AbstainReason | None = None if prompt.hits else "no_hits"
         if not reason:
-            yield from writing.write(self._model, prompt.messages, cancel, sampling)
+            yield from writing.write(self._model, prompt.messages, cancel, sampling, seen.append)
             if writing.draft.failed and writing.finish == "stop":
                 again = self._prompts.again(prompt, writing.text, writing.draft.failed)
                 yield from writing.write(self._model, again, cancel, sampling)
@@ -245,7 +246,14 @@ class Assistant:
             history_budget=self.settings.answer.history_tokens,
         )
 
-    def _draft(self, question: str, prompt: Prompt, sampling: Sampling, cancel: threading.Event | None) -> Draft:
+    def _draft(
+        self,
+        question: str,
+        prompt: Prompt,
+        sampling: Sampling,
+        cancel: threading.Event | None,
+        seen: Sequence[Hidden],
+    ) -> Draft:
         """Ties the answer to the hits, and begins the check of each sentence when it is complete."""
         checker, stop = self._checker, cancel or threading.Event()
 
@@ -254,7 +262,8 @@ class Assistant:
             return self._engine.weigh(turns, YES_OR_NO, stop)
 
         def begin(sentence: str) -> Check:
-            return checker.begin(sentence, prompt.hits, ask) if checker else Unchecked()
+            hidden = seen[0] if seen else None
+            return checker.begin(sentence, prompt.hits, ask, hidden) if checker else Unchecked()
 
         if sampling.grammar:
             return VerbatimDraft(Citer(question, prompt.hits), begin)

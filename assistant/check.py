@@ -1,9 +1,10 @@
 """Do the sources say what a sentence of an answer says?
 
-Two independent witnesses are heard: the language model itself, asked over the sources it has read already whether they
-state it (the log odds of yes over no, not a text), and what the words, numbers, names and meaning of the sentence have
-in common with them (`evidence`). A logistic regression weighs the two; `check.json` holds its weights and thresholds,
-how they came about, and how good they are on what had no part in them (`evals.calibrate_check`).
+Three witnesses are heard: the language model itself, asked over the sources it has read already whether they state it
+(the log odds of yes over no, not a text); what it had in mind when it began its answer (`probe`); and what the words,
+numbers, names and meaning of the sentence have in common with the sources (`evidence`). A logistic regression weighs
+them; `check.json` holds its weights and thresholds, how they came about, and how good they are on what had no part in
+them (`evals.calibrate_check`).
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
 from assistant import logistic
 from assistant.errors import AssistantError
 from assistant.evidence import FEATURES, Embeds, Evidence, foreign
+from assistant.probe import Probe
 from assistant.records import Hit, Verdict
 
 STATED = "stated"  # the model's log odds, beside the FEATURES of evidence
+KNOWN = "known"  # the probe's
 ALIKE = frozenset(["numbers_missing"])  # of them those that are the same in every language
 YES_OR_NO = (("yes", "Yes", " yes", " Yes", "YES"), ("no", "No", " no", " No", "NO"))
 
@@ -37,6 +42,7 @@ class Weighs(Protocol):
     def close(self) -> None: ...
 
 
+Hidden = NDArray[np.float32]
 Ask = Callable[[str], Weighs]  # asks the model whether the sources state a sentence
 
 
@@ -46,12 +52,12 @@ class Weights(logistic.Weights):
     The log odds of one language model mean nothing for another, so they belong to the file with `model_sha256`.
     """
 
-    features: ClassVar[Collection[str]] = (*FEATURES, STATED)
+    features: ClassVar[Collection[str]] = (*FEATURES, STATED, KNOWN)
     file: ClassVar[Path] = Path(__file__).with_suffix(".json")
     command: ClassVar[str] = "python -m evals.calibrate_check ROWS"
 
     model_sha256: str
-    average: dict[str, FiniteFloat]  # over supported sentences: what stands in for features that a language hides
+    average: dict[str, FiniteFloat]  # over supported sentences: stands in for what a language hides or nobody saw
 
 
 class WordsWeights(logistic.Weights):
@@ -65,9 +71,10 @@ class WordsWeights(logistic.Weights):
 class Checker:
     """Begins checks. Safe to use from several threads."""
 
-    def __init__(self, embedder: Embeds, weights: Weights | WordsWeights) -> None:
+    def __init__(self, embedder: Embeds, weights: Weights | WordsWeights, probe: Probe | None = None) -> None:
         self._evidence = Evidence(embedder)
         self._weights = weights
+        self._probe = probe
 
     @classmethod
     def load(cls, embedder: Embeds, model_sha256: str) -> Checker | None:
@@ -76,22 +83,29 @@ class Checker:
         """
         own = Weights.read()
         weights = own if own.model_sha256 == model_sha256 else WordsWeights.read()
-        return cls(embedder, weights) if embedder.sha256 == weights.embedder_sha256 else None
+        return cls(embedder, weights, Probe.of(model_sha256)) if embedder.sha256 == weights.embedder_sha256 else None
 
     @property
     def asks(self) -> bool:
         """Whether the language model is asked."""
         return STATED in self._weights.weights
 
-    def begin(self, sentence: str, hits: Sequence[Hit], ask: Ask) -> SentenceCheck:
-        """Begins to check a sentence against the texts of the hits."""
-        return SentenceCheck(self, sentence, hits, ask if self.asks else None)
+    def begin(
+        self, sentence: str, hits: Sequence[Hit], ask: Ask, hidden: Sequence[float] | Hidden | None = None
+    ) -> SentenceCheck:
+        """Begins to check a sentence against the texts of the hits. `hidden` is the state that its answer began with,
+        where the engine saw it.
+        """
+        known = self._probe.log_odds(hidden) if self._probe and hidden is not None else None
+        return SentenceCheck(self, sentence, hits, ask if self.asks else None, known)
 
-    def support(self, found: Mapping[str, float], stated: float | None) -> float:
+    def support(self, found: Mapping[str, float], stated: float | None, known: float | None = None) -> float:
         """The probability that the sources support a sentence of which `features` found this; NaN for nothing."""
         if not found:
             return math.nan
-        return self._weights.probability({**found, **({} if stated is None else {STATED: stated})})
+        average = self._weights.average if isinstance(self._weights, Weights) else {KNOWN: 0.0}
+        own = {KNOWN: average[KNOWN] if known is None else known} | ({} if stated is None else {STATED: stated})
+        return self._weights.probability({**found, **own})
 
     def features(self, sentence: str, passages: Sequence[str]) -> dict[str, float]:
         """Those of `evidence`; empty where there is no passage, no term to look for, or only words of another language
@@ -116,8 +130,11 @@ class Checker:
 class SentenceCheck:
     """The check of one sentence. What goes wrong with it is logged, and the sentence is unchecked."""
 
-    def __init__(self, checker: Checker, sentence: str, hits: Sequence[Hit], ask: Ask | None) -> None:
+    def __init__(
+        self, checker: Checker, sentence: str, hits: Sequence[Hit], ask: Ask | None, known: float | None
+    ) -> None:
         self._checker = checker
+        self._known = known
         self._weighing: Weighs | None = None
         self._failed = False
         if ask:
@@ -139,7 +156,7 @@ class SentenceCheck:
             return self._fail(error)
         if self._failed or (self._weighing and stated is None):
             return "unchecked"
-        return self._checker.verdict(self._checker.support(self._found, stated))
+        return self._checker.verdict(self._checker.support(self._found, stated, self._known))
 
     def _fail(self, error: AssistantError) -> Verdict:
         log.warning("A sentence could not be checked: %s", error)

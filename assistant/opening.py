@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assistant import models
 from assistant.engine import Engine
+from assistant.probe import Probe
 from assistant.settings import Settings
 from assistant.tuning import engine_config
 
@@ -21,10 +22,14 @@ class Loading:
 
     @classmethod
     def start(cls, settings: Settings) -> Loading:
-        """Raises ModelMissing and ModelDamaged at once; what llama.cpp says of the file comes with the engine."""
+        """Raises ModelMissing, ModelDamaged and BadInput at once; what llama.cpp says of the file comes with the
+        engine.
+        """
         llm = models.resolve(settings.models.llm, settings.models.folder, "llm")
+        probe = Probe.of(llm.sha256) if settings.trust.mode != "off" else None
+        config = replace(engine_config(settings, llm.sha256), watch_layer=probe.layer if probe else None)
         pool = ThreadPoolExecutor(1)
-        engine = pool.submit(Engine.open, llm.paths["model"], engine_config(settings, llm.sha256))
+        engine = pool.submit(Engine.open, llm.paths["model"], config)
         pool.shutdown(wait=False)
         return cls(llm.name, llm.sha256, engine)
 

@@ -7,11 +7,12 @@ which chunk: `{"type": "text", "text": ..., "id": chunk id}`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from itertools import starmap
 from typing import Any
 
+import numpy as np
 from langchain_core.callbacks import CallbackManagerForLLMRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.exceptions import OutputParserException
@@ -22,6 +23,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
+from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from assistant.engine import Done, Engine, Params, Piece, Segment, Turn, schema_grammar
@@ -29,6 +31,8 @@ from assistant.errors import BadFormat, BadInput
 from assistant.records import Chunk, Hit, Message, PromptMessage, Role, Sampling, Span
 from assistant.retrieve import Retriever
 from assistant.where import Where
+
+Seen = Callable[[NDArray[np.float32]], None]
 
 _MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 _METHODS = ("json_schema", "json_mode")  # of structured output
@@ -62,7 +66,8 @@ class LocalChatModel(BaseChatModel):
     """The engine as a LangChain chat model.
 
     The fields of `Sampling` may be given per call, as in `model.bind(json_schema=...)`, as may `cancel`, a
-    threading.Event; other keywords are refused. The last chunk has the usage and, in `response_metadata`, the finish
+    threading.Event, and `seen`, which is told the hidden state that the answer begins with, where the engine watches a
+    layer; other keywords are refused. The last chunk has the usage and, in `response_metadata`, the finish
     reason and the engine's timings.
     """
 
@@ -82,12 +87,16 @@ class LocalChatModel(BaseChatModel):
         *,
         cancel: threading.Event | None = None,
         sampling: Sampling | None = None,
+        seen: Seen | None = None,
         **given: Any,
     ) -> Iterator[ChatGenerationChunk]:
         engine: Engine = self.engine
-        generation = engine.generate(to_turns(messages), _params(self.params, sampling, given, stop), cancel)
+        params = replace(_params(self.params, sampling, given, stop), watch=seen is not None)
+        generation = engine.generate(to_turns(messages), params, cancel)
         try:
             for event in generation:
+                if seen and isinstance(event, Piece) and event.hidden is not None:
+                    seen(event.hidden)
                 chunk = _chunk(event)
                 if run_manager and isinstance(event, Piece):
                     run_manager.on_llm_new_token(event.text, chunk=chunk)

@@ -1,104 +1,165 @@
-"""The weights and thresholds of `assistant.check`, from what the language model and the words say of judged sentences.
+"""The weights and thresholds of `assistant.check` and `assistant.probe`, from what the language model and the words
+say of judged sentences.
 
     python -m evals.calibrate_check ROWS.jsonl
 
-ROWS is what `evals.witness` gathered. Of each set of rows one half gives the weights and the threshold; the other only
-says how good they are. Each set counts the same, and so do the supported and the other rows within it. The threshold
-is that of answers: at most REFUSED of the right ones fall below it. For the claims, where nothing is refused, a second
-one is chosen as people would grade: that with the best mean balanced accuracy (`about.even`). A minute.
+ROWS is what `evals.witness` gathered. What is shipped is fitted to all rows. How good it is, is said by scores that
+each row gets from weights that were fitted without its text and those in the same of FOLDS parts (cross-fitting), with
+thresholds that come from one half of the texts and are held against the other. What the model answered counts as
+SHARE of all, each group of it the same; so do the sets of claims in the rest, and the supported and the other rows
+within each. The threshold is that of answers: at most REFUSED of the right ones fall below
+it. For the claims, where nothing is refused, a second one is chosen as people would grade: that with the best mean
+balanced accuracy (`about.even`). Two minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from assistant import models
-from assistant.check import STATED, Checker, Weights, WordsWeights
+from assistant import models, probe
+from assistant.check import KNOWN, STATED, Checker, Weights, WordsWeights
 from assistant.cite import terms
 from assistant.embedder import Embedder
 from assistant.errors import AssistantError
 from assistant.evidence import AGAINST
+from assistant.probe import Probe
 from assistant.settings import Settings
 from evals import claims, witness
 from evals.calibrate import threshold
-from evals.fitting import Array, Labels, fit
+from evals.fitting import Array, Labels, fit, fit_probe
 from evals.stats import auroc, balanced_accuracy
-from evals.witness import ANSWERS, Row
+from evals.witness import ANSWERS, FOUND, LAYER, Row
 
 SEED = 7
-PENALTY = 3.0  # of 3, 10 and 30 the best by the area under the curve of answers, in the mean of four ways to halve
+FOLDS = 6
+SHARE = 0.8  # of 0.25, 0.5, 0.8 and 0.95 the best: more refused at REFUSED, and claims are told as well (lab book)
+PENALTY = 30.0  # of 3 and 30; it makes little difference
+COMPONENTS, PROBE_PENALTY = 128, 100.0  # of 64, 128, 256 and 400 components the best (lab book)
 REFUSED = 0.08  # of the right answers, at most
+ANSWERED = (ANSWERS, FOUND)  # groups that the model answered
 
-Sets = Mapping[str, Sequence[Row]]
 Kind = type[Weights] | type[WordsWeights]
 
 
-def calibrate(kind: Kind, rows: Sequence[Row], embedder: Embedder, model_sha256: str) -> Weights | WordsWeights:
-    """The weights of the first halves, and what they do on the second."""
-    first, second = _halves(rows)
-    blank: dict[str, object] = {
+class Rows:
+    """All rows, with what is known of each. `known` is the probe's log odds, from probes that had not seen the row's
+    text; where there was no hidden state, the mean over supported answers, as the product takes it.
+    """
+
+    def __init__(self, rows: Sequence[Row], checker: Checker) -> None:
+        self.rows = rows
+        self.true = np.array([row.supported for row in rows])
+        self.groups = np.array([row.group for row in rows])
+        self.folds = np.array([_fold(row.text) for row in rows])
+        self.first = np.array([claims.half(row.text, SEED) == 0 for row in rows])
+        self.seen = np.array([bool(row.hidden) for row in rows])
+        self.states = np.array([row.hidden for row in rows if row.hidden], dtype=np.float64)
+        self.known = self._known()
+        self.found = [
+            _features(checker, row) | {KNOWN: known} for row, known in zip(rows, self.known.tolist(), strict=True)
+        ]
+
+    def _known(self) -> Array:
+        known = np.zeros(len(self.rows))
+        for fold in range(FOLDS):
+            inside = self.folds[self.seen] == fold
+            weights, bias = fit_probe(self.states[~inside], self.true[self.seen][~inside], COMPONENTS, PROBE_PENALTY)
+            known[np.flatnonzero(self.seen)[inside]] = self.states[inside] @ weights + bias
+        known[~self.seen] = known[self.seen & self.true].mean()
+        return known
+
+    def table(self, names: Sequence[str]) -> Array:
+        return np.array([[one[name] for name in names] for one in self.found])
+
+    def counts(self) -> Array:
+        """How much each row counts, 1 on average."""
+        counts = np.zeros(len(self.rows))
+        groups = set(self.groups.tolist())
+        answered = groups & set(ANSWERED)
+        for group in groups:
+            share = SHARE / len(answered) if group in answered else (1 - SHARE) / len(groups - answered)
+            for kind in (self.true, ~self.true):
+                inside = kind & (self.groups == group)
+                counts[inside] = share / 2 / max(inside.sum(), 1)
+        return counts * len(counts)
+
+
+def train(rows: Rows, model_sha256: str) -> Probe:
+    """The probe of all hidden states."""
+    weights, bias = fit_probe(rows.states, rows.true[rows.seen], COMPONENTS, PROBE_PENALTY)
+    return Probe(
+        model_sha256=model_sha256,
+        layer=LAYER,
+        bias=round(bias, 4),
+        weights=tuple(round(float(weight), 6) for weight in weights),
+    )
+
+
+def calibrate(kind: Kind, rows: Rows, embedder: Embedder, model_sha256: str) -> Weights | WordsWeights:
+    """The weights of all rows, and how good such weights are on rows they have not seen."""
+    names = list(kind.features)
+    table, counts = rows.table(names), rows.counts()
+    signs = [-1 if name in AGAINST else 1 for name in names]
+    scores = np.zeros(len(rows.rows))
+    for fold in range(FOLDS):
+        inside = rows.folds == fold
+        found, bias = fit(table[~inside], rows.true[~inside], counts[~inside], signs, PENALTY)
+        scores[inside] = 1 / (1 + np.exp(-(table[inside] @ found + bias)))
+    found, bias = fit(table, rows.true, counts, signs, PENALTY)
+    cut, even, _ = _thresholds(rows, scores, np.ones(len(scores), bool))
+    fields: dict[str, object] = {
         "embedder": embedder.name,
         "embedder_sha256": embedder.sha256,
-        "bias": 0.0,
-        "weights": dict.fromkeys(kind.features, 0.0),
-        "threshold": 0.5,
-        "about": {},
+        "bias": round(bias, 4),
+        "weights": {name: round(float(weight), 4) for name, weight in zip(names, found, strict=True)},
+        "threshold": cut,
+        "about": {
+            "command": f"{kind.command} (seed {SEED}, penalty {PENALTY}, {FOLDS} folds)",
+            "threshold": f"at most {REFUSED} of the right answers fall below it",
+            "even": even,
+            "rows": {group: int((rows.groups == group).sum()) for group in sorted(set(rows.groups.tolist()))},
+            "held_out": _held_out(rows, scores),
+        },
     }
     if kind is Weights:
-        blank["model_sha256"] = model_sha256
-        blank["average"] = dict.fromkeys(kind.features, 0.0)
-    weights = kind.model_validate(blank)
-    checker = Checker(embedder, weights)
-    names = list(kind.features)
-    table, true, counts = _table(checker, names, first)
-    found, bias = fit(table, true, counts, [-1 if name in AGAINST else 1 for name in names], PENALTY)
-    named = {name: round(float(weight), 4) for name, weight in zip(names, found, strict=True)}
-    weights = weights.model_copy(update={"weights": named, "bias": round(bias, 4)})
-    if isinstance(weights, Weights):
-        average = {name: round(float(value), 4) for name, value in zip(names, table[true].mean(axis=0), strict=True)}
-        weights = weights.model_copy(update={"average": average})
-    scores = {name: _scores(checker, weights, rows) for name, rows in first.items()}
-    cut = round(_cut(scores[ANSWERS], _labels(first[ANSWERS])), 4)
-    even = round(threshold([(scores[name], _labels(first[name])) for name in first if name != ANSWERS]), 4)
-    plain = threshold([(_overlaps(rows), _labels(rows)) for name, rows in first.items() if name != ANSWERS])
-    held_out = {
-        name: _measured(_scores(checker, weights, rows), _labels(rows), cut if name == ANSWERS else even)
-        | {"overlap": _measured(_overlaps(rows), _labels(rows), plain)}
-        for name, rows in second.items()
-    }
-    about = {
-        "command": f"{kind.command} (seed {SEED}, penalty {PENALTY})",
-        "threshold": f"at most {REFUSED} of the right answers of the first half fall below it",
-        "even": even,
-        "calibrated_on": {name: len(rows) for name, rows in first.items()},
-        "held_out": held_out,
-    }
-    return weights.model_copy(update={"threshold": cut, "about": about})
+        average = table[rows.true].mean(axis=0)
+        fields["model_sha256"] = model_sha256
+        fields["average"] = {name: round(float(value), 4) for name, value in zip(names, average, strict=True)}
+    return kind.model_validate(fields)
 
 
-def _halves(rows: Sequence[Row]) -> tuple[Sets, Sets]:
-    parts: tuple[dict[str, list[Row]], dict[str, list[Row]]] = ({}, {})
-    for row in rows:
-        parts[claims.half(row.text, SEED)].setdefault(row.group, []).append(row)
-    return parts
+def _fold(text: str) -> int:
+    return int(hashlib.sha256(f"{SEED} {text}".encode()).hexdigest()[:8], 16) % FOLDS
 
 
-def _table(checker: Checker, names: Sequence[str], sets: Sets) -> tuple[Array, Labels, Array]:
-    """Features, labels, and how much each row counts, 1 on average."""
-    every = [row for rows in sets.values() for row in rows]
-    found = [_features(checker, row) for row in every]
-    true = [_labels(rows) for rows in sets.values()]
-    counts = np.concatenate([np.where(one, 0.5 / max(one.sum(), 1), 0.5 / max((~one).sum(), 1)) for one in true])
+def _thresholds(rows: Rows, scores: Array, inside: Labels) -> tuple[float, float, float]:
+    """By the rows `inside`: that of answers, that of claims, and that of claims by the plain overlap."""
+    answers = inside & np.isin(rows.groups, ANSWERED)
+    sets = [inside & (rows.groups == group) for group in set(rows.groups.tolist()) - set(ANSWERED)]
+    overlaps = _overlaps(rows.rows)
     return (
-        np.array([[one[name] for name in names] for one in found]),
-        np.concatenate(true),
-        counts * len(every) / len(sets),
+        round(_cut(scores[answers], rows.true[answers]), 4),
+        round(threshold([(scores[one].tolist(), rows.true[one]) for one in sets]), 4),
+        threshold([(overlaps[one].tolist(), rows.true[one]) for one in sets]),
     )
+
+
+def _held_out(rows: Rows, scores: Array) -> dict[str, object]:
+    cut, even, plain = _thresholds(rows, scores, rows.first)
+    overlaps = _overlaps(rows.rows)
+    held: dict[str, object] = {}
+    for group in sorted(set(rows.groups.tolist())):
+        one = ~rows.first & (rows.groups == group)
+        held[group] = _measured(scores[one], rows.true[one], cut if group in ANSWERED else even) | {
+            "overlap": _measured(overlaps[one], rows.true[one], plain)
+        }
+    return held
 
 
 def _features(checker: Checker, row: Row) -> dict[str, float]:
@@ -107,36 +168,27 @@ def _features(checker: Checker, row: Row) -> dict[str, float]:
         checker.evidence(sentence, row.passages) | {STATED: stated}
         for sentence, stated in zip(row.sentences, row.stated, strict=True)
     ]
-    found = [one for one in found if len(one) > 1] or [dict.fromkeys(Weights.features, 0.0)]
+    found = [one for one in found if len(one) > 1] or [dict.fromkeys(WordsWeights.features, 0.0) | {STATED: 0.0}]
     return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
 
 
-def _scores(checker: Checker, weights: Weights | WordsWeights, rows: Sequence[Row]) -> list[float]:
-    return [weights.probability(_features(checker, row)) for row in rows]
-
-
-def _labels(rows: Sequence[Row]) -> Labels:
-    return np.array([row.supported for row in rows])
-
-
-def _overlaps(rows: Sequence[Row]) -> list[float]:
+def _overlaps(rows: Sequence[Row]) -> Array:
     """The share of the sentences' terms that the passages have."""
     pairs = [(terms(" ".join(row.sentences)), terms(" ".join(row.passages))) for row in rows]
-    return [len(wanted & has) / len(wanted) if wanted else 0.0 for wanted, has in pairs]
+    return np.array([len(wanted & has) / len(wanted) if wanted else 0.0 for wanted, has in pairs])
 
 
-def _cut(scores: Sequence[float], true: Labels) -> float:
-    right = np.sort(np.asarray(scores)[true])
+def _cut(scores: Array, true: Labels) -> float:
+    right = np.sort(scores[true])
     return float(right[int(REFUSED * len(right))]) if len(right) else 0.5
 
 
-def _measured(scores: Sequence[float], true: Labels, cut: float) -> dict[str, object]:
-    known = np.asarray(scores)
-    above = known >= cut
+def _measured(scores: Array, true: Labels, cut: float) -> dict[str, object]:
+    above = scores >= cut
     return {
         "n": len(true),
         "supported": int(true.sum()),
-        "auroc": round(auroc(list(scores), true.tolist()), 3),
+        "auroc": round(auroc(scores.tolist(), true.tolist()), 3),
         "balanced_accuracy": round(balanced_accuracy(above.tolist(), true.tolist()), 3),
         "kept_of_supported": round(float(above[true].mean()), 3),
         "kept_of_others": round(float(above[~true].mean()), 3),
@@ -155,8 +207,10 @@ def main() -> None:
         embedder = Embedder(model.name, model.paths["model"], model.paths["tokenizer"], model.sha256)
     except AssistantError as error:
         sys.exit(str(error))
+    table = Rows(rows, Checker(embedder, WordsWeights.read()))
+    probe.FILE.write_text(train(table, llm.sha256).model_dump_json() + "\n", "utf-8")
     for kind in (Weights, WordsWeights):
-        weights = calibrate(kind, rows, embedder, llm.sha256)
+        weights = calibrate(kind, table, embedder, llm.sha256)
         kind.file.write_text(weights.model_dump_json(indent=2) + "\n", "utf-8")
         print(weights.model_dump_json(indent=2))
 

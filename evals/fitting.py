@@ -1,4 +1,4 @@
-"""Fits a small logistic regression: what `assistant.logistic` keeps."""
+"""Fits a small logistic regression: what `assistant.logistic` keeps; and a probe, what `assistant.probe` keeps."""
 
 from __future__ import annotations
 
@@ -33,6 +33,19 @@ def fit(rows: Array, true: Labels, counts: Array, signs: Sequence[int], penalty:
     weights = np.zeros(rows.shape[1])
     weights[kept] = found[:-1] / width
     return weights, float(found[-1] - weights[kept] @ middle)
+
+
+def fit_probe(states: Array, true: Labels, components: int, penalty: float) -> tuple[Array, float]:
+    """Weights [width] and bias of a logistic regression on hidden states [n, width], in the space of their first
+    `components` principal components, each of variance 1: there are more numbers in a state than rows to learn from.
+    """
+    middle, width = states.mean(axis=0), states.std(axis=0) + 1e-6
+    scaled = (states - middle) / width
+    axes = np.linalg.svd(scaled, full_matrices=False)[2][:components]
+    spread = (scaled @ axes.T).std(axis=0) + 1e-9
+    found = _newton(scaled @ axes.T / spread, true, np.ones(len(true)), penalty)
+    weights = (found[:-1] / spread) @ axes / width
+    return weights, float(found[-1] - weights @ middle)
 
 
 def _newton(rows: Array, true: Labels, counts: Array, penalty: float) -> Array:

@@ -1,23 +1,27 @@
 """What the language model says of sentences that people, or a gold answer, have judged: what `check.json` is made of.
 
-    python -m evals.witness FOLDER ROWS.jsonl [--questions 120] [--claims 80]
+    python -m evals.witness FOLDER ROWS.jsonl [--questions 700] [--found 180] [--claims 40]
 
 FOLDER holds the data sets of docs/datasets.md. Each line of ROWS is a sentence, the texts it is held against, whether
 they support it, and the model's log odds that they state it, asked exactly as an answer's sentences are
-(`prompts/stated.txt`, over joined chunks where `engine.reuse` has them). There are two kinds:
+(`prompts/stated.txt`, over joined chunks where `engine.reuse` has them). There are three kinds, of which the first two
+also have the hidden state with which the answer began:
 
 - answers: the model's first sentence to questions of SQuAD 2.0, half of them unanswerable, over their paragraph and
   three others; supported is one that has a gold answer. The questions are drawn with a seed of their own, and those
   that the suite `squad2` asks by default are left out.
+- found: the same to questions of nq_paragraphs and, in Spanish, Chinese and German, of xquad, over the paragraphs with
+  most of their words; half of the questions without the paragraph that answers them.
 - claims: those of `evals.claims`, over the passages of their text that share most with them.
 
-Lines that are there already are kept, so a run that was stopped goes on. Takes 3 to 8 s a line on two cores.
+Lines that are there already are kept, so a run that was stopped goes on. Takes 2 to 8 s a line on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -39,18 +43,22 @@ from assistant.sentences import spans
 from assistant.settings import Settings
 from assistant.tuning import engine_config
 from evals import claims as judged
+from evals.bm25 import Bm25
 from evals.checker import said
-from evals.public import squad2
-from evals.records import Case, Claim
+from evals.public import Loaded, nq_paragraphs, squad2, xquad
+from evals.records import Case, Claim, Given
 from evals.scorers.normal import holds
 
-SEED = 20251
+SEED = 4242
 _ASKED = 400  # of the suite `squad2` with its own seed, none of which is taken
-ANSWERS = "answers"
+ANSWERS, FOUND = "answers", "found"  # the groups that the model answered
+LAYER = 17  # of 28: of 10, 13, 15, 17, 19, 21, 23, 25 and the last the best for the probe (lab book)
+_LANGUAGES = ("es", "zh", "de")
 _HITS = 4
+_CANDIDATES = 12  # paragraphs of which those are taken that do not hold the answer
 _CHUNK = 1000  # characters
 _SENTENCES = 3  # of a claim, at most
-_LONGEST = 96  # tokens of an answer
+_LONGEST = 48  # tokens of an answer, of which the first sentence counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Row:
     passages: tuple[str, ...]
     supported: bool
     stated: tuple[float, ...]  # a sentence each
+    hidden: tuple[float, ...] = ()
 
 
 class Witness:
@@ -78,11 +87,15 @@ class Witness:
         """A row of the first sentence that the model answers."""
         hits = [_hit(given.file, given.text) for given in case.given]
         prompt = self._prompt(case.question, hits)
-        events = self._engine.generate(to_turns(to_messages(prompt.messages)), Params(max_tokens=_LONGEST))
-        text = "".join(event.text for event in events if isinstance(event, Piece)).strip()
+        params = Params(max_tokens=_LONGEST, watch=True)
+        events = self._engine.generate(to_turns(to_messages(prompt.messages)), params)
+        pieces = [event for event in events if isinstance(event, Piece)]
+        text = "".join(piece.text for piece in pieces).strip()
         first = next((text[span.start : span.end] for span in spans(text)), text)
         right = bool(case.answerable) and any(holds(first, gold) for gold in case.answers)
-        return self._row(case.id, ANSWERS, case.question, (first,), prompt, right)
+        row = self._row(case.id, FOUND if case.tags == (FOUND,) else ANSWERS, case.question, (first,), prompt, right)
+        seen = pieces[0].hidden if pieces else None
+        return row if seen is None else replace(row, hidden=tuple(round(float(one), 3) for one in seen))
 
     def claim(self, claim: Claim) -> Row:
         """A row of a judged claim."""
@@ -125,14 +138,38 @@ def _hit(file: str, text: str) -> Hit:
     return Hit(Chunk(f"{file}-{len(text)}", file, text, 0, len(text), file=file), 0.0)
 
 
-def work(folder: Path, questions: int, claims: int) -> Iterator[Case | Claim]:
+def _found(loaded: Loaded, count: int) -> list[Case]:
+    """Questions over the paragraphs with most of their words, every second one without the right paragraph."""
+    texts, draw, cases = list(loaded.documents.items()), random.Random(SEED), []
+    index = Bm25([text for _, text in texts])
+    for number, case in enumerate(loaded.cases[:count]):
+        near = [texts[place] for place in index.best(case.question, _CANDIDATES)]
+        others = [
+            (file, text)
+            for file, text in near
+            if file not in case.documents and not any(gold.lower() in text.lower() for gold in case.answers)
+        ]
+        right = [] if number % 2 else [(file, loaded.documents[file]) for file in case.documents]
+        shown = (right + others)[:_HITS]
+        draw.shuffle(shown)
+        if shown:
+            given = tuple(Given(file, text) for file, text in shown)
+            cases.append(replace(case, given=given, answerable=bool(right), documents=(), spans=(), tags=(FOUND,)))
+    return cases
+
+
+def work(folder: Path, questions: int, found: int, claims: int) -> Iterator[Case | Claim]:
     """Cases and claims in turn, so that a run that is stopped has some of each. Raises BadInput."""
     asked = {case.id for case in squad2(folder, _ASKED, 0).cases}
     cases = [case for case in squad2(folder, None, SEED).cases if case.id not in asked][:questions]
+    searched = _found(nq_paragraphs(folder, None, SEED), 2 * found // 3)
+    for code in _LANGUAGES:
+        searched += _found(xquad(code, folder, None, SEED), found // 3 // len(_LANGUAGES))
     sets = [judged.read(folder, name, claims, SEED)[0] for name in judged.NAMES if name != "halueval"]
     sets.append(judged.swapped(folder, claims, SEED))
-    for place in range(max(questions, claims)):
+    for place in range(max(questions, found, claims)):
         yield from cases[place : place + 1]
+        yield from searched[place : place + 1]
         for one in sets:
             yield from (claim for claim in one[place : place + 1] if claim.context.strip())
 
@@ -147,14 +184,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("rows", type=Path)
-    parser.add_argument("--questions", type=int, default=120)
-    parser.add_argument("--claims", type=int, default=80)
+    parser.add_argument("--questions", type=int, default=700)
+    parser.add_argument("--found", type=int, default=180)
+    parser.add_argument("--claims", type=int, default=40, help="of each set")
     given = parser.parse_args()
     settings = Settings()
     try:
-        todo = list(work(given.folder, given.questions, given.claims))
+        todo = list(work(given.folder, given.questions, given.found, given.claims))
         model = models.resolve(settings.models.llm, settings.models.folder, "llm")
-        config = replace(engine_config(settings, model.sha256), store=None)  # no text comes twice
+        config = replace(engine_config(settings, model.sha256), store=None, watch_layer=LAYER)  # no text comes twice
         engine = Engine.open(model.paths["model"], config)
     except AssistantError as error:
         sys.exit(str(error))

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from assistant.chain import Assistant
 from assistant.check import Checker
 from assistant.engine import Done, Params, Piece
+from assistant.probe import Probe
 from assistant.records import Answer, Chunk, Finished, Hit, Pending, SentenceChecked, Token
 from assistant.settings import Settings
 
@@ -28,6 +30,8 @@ class FakeEngine:
         self.answers, self.odds = list(answers), odds
         self.asked: list[str] = []
         self.weighed: list[str] = []
+        self.watched: list[bool] = []
+        self.hidden: Any = None
 
     def count(self, text: str) -> int:
         return len(text.split())
@@ -38,7 +42,8 @@ class FakeEngine:
         self.asked.append(turns[-1].segments[-1].text)
         text = self.answers.pop(0)
         done = Done("cancelled" if cancel and cancel.is_set() else "stop", 9, 5, 4, 0, 0.1, 0.2, 10.0)
-        pieces = [Piece(text[at : at + 7]) for at in range(0, len(text), 7)]
+        self.watched.append(params.watch)
+        pieces = [Piece(text[at : at + 7], None if at else self.hidden) for at in range(0, len(text), 7)]
         return (event for event in [*pieces, done])
 
     def weigh(self, turns: Any, words: Any, cancel: Any) -> Any:
@@ -50,15 +55,16 @@ class FakeEngine:
 class Says(Checker):
     """Trusts the model's word alone."""
 
-    def __init__(self) -> None: ...
+    def __init__(self) -> None:
+        self._probe = Probe(model_sha256="fake", layer=1, bias=0.0, weights=(1.0,))
 
     asks = True  # type: ignore[assignment]
 
     def features(self, sentence: str, passages: Any) -> dict[str, float]:
         return {"words": 1.0}
 
-    def support(self, found: Any, stated: float | None) -> float:
-        return 1.0 if stated and stated > 0 else 0.0
+    def support(self, found: Any, stated: float | None, known: float | None = None) -> float:
+        return 1.0 if stated and stated > 0 and (known is None or known > 0) else 0.0
 
     def verdict(self, support: float) -> Any:
         return "supported" if support else "unsupported"
@@ -80,8 +86,10 @@ def ask(
     mode: Literal["strict", "show", "off"] = "strict",
     hits: list[Hit] | None = None,
     cancel: threading.Event | None = None,
+    hidden: float | None = None,
 ) -> tuple[Answer, list[Any], FakeEngine]:
     engine: Any = FakeEngine(answers, odds)
+    engine.hidden = None if hidden is None else np.array([hidden], np.float32)
     found: Any = Finds(HITS if hits is None else hits)
     settings = Settings(trust={"mode": mode})
     assistant = Assistant(settings, found, found, engine, "fake", Says())
@@ -104,6 +112,16 @@ def test_a_supported_answer_stands_and_is_pending_before() -> None:
     assert kinds.index(Pending) < kinds.index(Token) < kinds.index(SentenceChecked)
     assert engine.weighed == ["The line opened in 1890."]
     assert answer.timings.shown_s > 0
+
+
+def test_what_the_model_had_in_mind_at_its_first_word_counts_for_all_sentences() -> None:
+    said = ["The line opened in 1890. It went to Morden.", "It opened in 1890."]
+    answer, _, engine = ask(said, hidden=2.0)
+    assert [sentence.verdict for sentence in answer.sentences] == ["supported", "supported"]
+    assert engine.watched == [True]
+    answer, _, engine = ask(said, hidden=-2.0)
+    assert answer.abstained
+    assert engine.watched == [True, False]  # of a second try it is not asked
 
 
 def test_what_fails_is_named_once_and_the_second_try_is_checked_too() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_embedder import FakeEmbedder
 
-from assistant.check import FEATURES, STATED, Ask, Checker, Weights, WordsWeights
+from assistant.check import FEATURES, KNOWN, STATED, Ask, Checker, Weights, WordsWeights
 from assistant.errors import BadInput, EngineFailed
 from assistant.evidence import foreign
 from assistant.records import Chunk, Hit
@@ -44,11 +44,11 @@ def weights(**changed: object) -> Weights:
         "embedder": "fake",
         "embedder_sha256": FakeEmbedder().sha256,
         "bias": 0.0,
-        "weights": dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0},
+        "weights": dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0, KNOWN: 0.0},
         "threshold": 0.5,
         "about": {},
         "model_sha256": "m",
-        "average": dict.fromkeys((*FEATURES, STATED), 0.5),
+        "average": dict.fromkeys((*FEATURES, STATED, KNOWN), 0.5),
     }
     return Weights.model_validate(known | changed)
 
@@ -59,7 +59,7 @@ def test_the_models_word_is_taken_as_a_number(odds: float | None, verdict: str) 
 
 
 def test_words_outweigh_the_model_where_the_weights_say_so() -> None:
-    heavy = dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0, "numbers_missing": -9.0}
+    heavy = dict.fromkeys((*FEATURES, KNOWN), 0.0) | {STATED: 1.0, "numbers_missing": -9.0}
     checker = Checker(FakeEmbedder(), weights(weights=heavy))
     assert checker.begin(SAID, HITS, says(2.0)).verdict() == "supported"
     assert checker.begin("The Northern Line opened in 1924.", HITS, says(2.0)).verdict() == "unsupported"
@@ -98,7 +98,7 @@ def test_with_another_embedder_nothing_is_checked() -> None:
 
 
 def test_what_stands_in_a_heading_may_be_said() -> None:
-    strict = dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0, "names_missing": -9.0, "numbers_missing": -9.0}
+    strict = dict.fromkeys((*FEATURES, KNOWN), 0.0) | {STATED: 1.0, "names_missing": -9.0, "numbers_missing": -9.0}
     checker = Checker(FakeEmbedder(), weights(weights=strict))
     told = "The line opened in 1890, Transit News said."
     chunk = Chunk("c", "d", TEXT, 0, len(TEXT), publisher="Transit News", date="2025-12-05")
@@ -108,7 +108,7 @@ def test_what_stands_in_a_heading_may_be_said() -> None:
 
 def test_words_of_another_language_tell_nothing_but_numbers_do() -> None:
     """Otherwise a right answer to a question in another language would fail for its words."""
-    demanding = dict.fromkeys(FEATURES, 0.0) | {STATED: 1.0, "words": 9.0, "numbers_missing": -9.0}
+    demanding = dict.fromkeys((*FEATURES, KNOWN), 0.0) | {STATED: 1.0, "words": 9.0, "numbers_missing": -9.0}
     checker = Checker(FakeEmbedder(), weights(weights=demanding, bias=-4.0))
     for said in ("La línea fue abierta en el año 1890.", "这条线路于1890年开通。"):
         assert checker.begin(said, HITS, says(2.0)).verdict() == "supported"

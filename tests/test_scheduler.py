@@ -18,7 +18,7 @@ END = 0
 
 
 class FakeSampler:
-    log_odds = None
+    log_odds = hidden = None
 
     def __init__(self, backend: FakeBackend) -> None:
         self._backend = backend

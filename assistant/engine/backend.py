@@ -22,6 +22,7 @@ from llama_cpp._ggml import libggml as ggml
 from assistant.engine import rotate
 from assistant.engine.sampler import LlamaSampler, Vocabulary, Weigher
 from assistant.engine.types import EngineConfig, Params
+from assistant.engine.watch import Hidden, Watch
 from assistant.errors import EngineFailed, ModelDamaged
 
 _READERS = 4  # chunks that are read side by side
@@ -56,6 +57,8 @@ class Row:
 class Sampler(Protocol):
     @property
     def log_odds(self) -> float | None: ...  # of the words that were weighed, where any were
+    @property
+    def hidden(self) -> Hidden | None: ...  # at the first token that was sampled, where it was asked for
     def sample(self, index: int) -> int: ...
     def close(self) -> None: ...
 
@@ -112,6 +115,9 @@ class LlamaBackend:
         self.cuts = not (llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model))
         self._vocab = llama.llama_model_get_vocab(self._model)
         self._words = Vocabulary(self._vocab)
+        self._watch: Watch | None = None
+        if config.watch_layer is not None and not self.offloaded[0]:
+            self._watch = Watch(config.watch_layer, llama.llama_model_n_embd(self._model))
         try:
             self._context = self._make_context(config)
         except EngineFailed:
@@ -132,6 +138,8 @@ class LlamaBackend:
         params.kv_unified = True
         params.flash_attn_type = _FLASH[config.flash_attention]
         params.type_k = params.type_v = _CELLS[config.kv_type]
+        if self._watch:
+            self._watch.attach(params)
         context = llama.llama_init_from_model(self._model, params)
         if not context:
             raise EngineFailed(
@@ -201,7 +209,7 @@ class LlamaBackend:
     def sampler(self, params: Params) -> Sampler:
         if params.weigh:
             return Weigher(self._context, self._words, [self.single(words) for words in params.weigh])
-        return LlamaSampler(self._context, self._words, params)
+        return LlamaSampler(self._context, self._words, params, self._watch if params.watch else None)
 
     def single(self, words: Sequence[str]) -> list[int]:
         """Those of the words that are one token. May be called from any thread, as `tokenize`."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from assistant.engine.grammar import check_limits
 from assistant.engine.types import Params
+from assistant.engine.watch import Hidden, Look, Watch
 from assistant.errors import BadFormat, EngineFailed
 
 _LIKELY = 512  # tokens that a grammar is asked about first: one over the whole vocabulary costs 10 to 100 ms a token
@@ -69,15 +70,22 @@ class LlamaSampler:
 
     log_odds = None  # it weighs nothing
 
-    def __init__(self, context: Any, words: Vocabulary, params: Params) -> None:
+    def __init__(self, context: Any, words: Vocabulary, params: Params, watch: Watch | None = None) -> None:
         self._context = context
+        self._look = Look(watch) if watch else None
         self._words = words
         self._grammar = words.grammar(params.grammar) if params.grammar else None
         self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
         for stage in _stages(params):
             llama.llama_sampler_chain_add(self._chain, stage)
 
+    @property
+    def hidden(self) -> Hidden | None:
+        return self._look.hidden if self._look else None
+
     def sample(self, index: int) -> int:
+        if self._look:
+            self._look.take(index)
         if self._grammar is None:
             return int(llama.llama_sampler_sample(self._chain, self._context, index))
         return self._sample_in_grammar(index)
@@ -116,6 +124,8 @@ class LlamaSampler:
         return int(array.data[array.selected].id)
 
     def close(self) -> None:
+        if self._look:
+            self._look.close()
         llama.llama_sampler_free(self._chain)
         if self._grammar is not None:
             llama.llama_sampler_free(self._grammar)
@@ -126,6 +136,8 @@ class Weigher:
 
     A word written in several ways counts with all of them. It then ends the text, of which nothing was written.
     """
+
+    hidden = None  # it writes nothing
 
     def __init__(self, context: Any, words: Vocabulary, groups: Sequence[Sequence[int]]) -> None:
         self._context, self._words, self._groups = context, words, [list(group) for group in groups]

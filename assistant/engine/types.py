@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 Finish = Literal["stop", "length", "cancelled"]
 
@@ -41,6 +44,7 @@ class Params:
     timeout_s: float | None = None  # from submission; what is written until then is kept
     guesses: int | None = None  # at most, in a step; None: as many as the engine's draft_tokens allow
     weigh: tuple[tuple[str, ...], tuple[str, ...]] | None = None  # write nothing, but say how words compare: log_odds
+    watch: bool = False  # give out the hidden state that the answer begins with, where the engine watches a layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,9 @@ class Piece:
     """Text of one or more tokens: always whole characters, never part of a stop string."""
 
     text: str
+    hidden: NDArray[np.float32] | None = field(
+        default=None, compare=False
+    )  # with the first piece, where it was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,7 @@ class EngineConfig:
     kv_type: Literal["f16", "q8_0"] = "f16"
     draft_tokens: int = 0
     gpu_layers: int = -1
+    watch_layer: int | None = None  # whose hidden states can be asked for, counted from 0; not on a GPU
     reuse: Literal["exact", "chunks"] = "exact"
     model_id: str = ""  # the model file's hash: cells of one model are never given to another
     store: Path | None = None  # folder for cells of chunks; None keeps them in memory only
