@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from assistant import models
 from assistant.engine import Engine
 from assistant.errors import ModelDamaged, ModelMissing
-from assistant.settings import Settings, home_config
+from assistant.settings import Settings
 from assistant.tuning import engine_config
 
 if TYPE_CHECKING:
@@ -63,5 +63,4 @@ def cross_encoder(settings: Settings, role: Literal["reranker", "checker"]) -> C
             **asdict(model.pairing),
         )
     except (ModelMissing, ModelDamaged) as error:
-        without = f'Or do without it: `{role} = ""` under [models] in {home_config()}.'
-        raise type(error)(error.message, f"{error.hint} {without}") from error
+        raise type(error)(error.message, f'{error.hint} Or do without it: set models.{role} to "".') from error

@@ -60,14 +60,14 @@ def test_a_missing_one_says_how_to_get_it_and_how_to_do_without(folder: Path, ro
     with pytest.raises(ModelMissing, match=name) as caught:
         cross_encoder(settings(folder, **{role: name}), role)  # type: ignore[arg-type]
     assert f"assistant models pull {name}" in caught.value.hint
-    assert f'`{role} = ""`' in caught.value.hint
+    assert f'set models.{role} to ""' in caught.value.hint
 
 
 def test_a_damaged_one_is_told(folder: Path) -> None:
     (folder / models.catalog[RERANKER].files[0].name).write_bytes(b"no model")
     with pytest.raises(ModelDamaged, match="cannot be loaded") as caught:
         cross_encoder(settings(folder, reranker=RERANKER), "reranker")
-    assert '`reranker = ""`' in caught.value.hint
+    assert 'set models.reranker to ""' in caught.value.hint
 
 
 def test_an_unknown_one_and_one_of_another_kind_are_bad_input(folder: Path) -> None:
