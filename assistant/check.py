@@ -5,6 +5,9 @@ Three witnesses are heard: the language model itself, asked over the sources it 
 numbers, names and meaning of the sentence have in common with the sources (`evidence`). A logistic regression weighs
 them; `check.json` holds its weights and thresholds, how they came about, and how good they are on what had no part in
 them (`evals.calibrate_check`).
+
+A fourth witness is heard where the user has one: a groundedness model (`groundedness`). Nobody has calibrated it with
+the others, so its log odds are added to theirs: where it thinks both equally likely, they decide alone.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -39,6 +43,13 @@ class Weighs(Protocol):
     @property
     def done(self) -> bool: ...
     def result(self) -> float | None: ...  # log odds of yes over no; None where it was stopped
+    def close(self) -> None: ...
+
+
+class Grounds(Protocol):
+    """What the checker needs of `assistant.groundedness.Groundedness`."""
+
+    def begin(self, sentence: str, passages: Sequence[tuple[str, str]]) -> Future[float]: ...
     def close(self) -> None: ...
 
 
@@ -71,6 +82,8 @@ class WordsWeights(logistic.Weights):
 class Checker:
     """Begins checks. Safe to use from several threads."""
 
+    grounds: Grounds | None = None  # the fourth witness, where somebody puts one here; closed with the checker
+
     def __init__(self, embedder: Embeds, weights: Weights | WordsWeights, probe: Probe | None = None) -> None:
         self._evidence = Evidence(embedder)
         self._weights = weights
@@ -84,6 +97,10 @@ class Checker:
         own = Weights.read()
         weights = own if own.model_sha256 == model_sha256 else WordsWeights.read()
         return cls(embedder, weights, Probe.of(model_sha256)) if embedder.sha256 == weights.embedder_sha256 else None
+
+    def close(self) -> None:
+        if self.grounds:
+            self.grounds.close()
 
     @property
     def asks(self) -> bool:
@@ -137,6 +154,8 @@ class SentenceCheck:
         self._known = known
         self._weighing: Weighs | None = None
         self._failed = False
+        parts = [(_heading(hit), hit.chunk.text) for hit in hits]
+        self._grounded = checker.grounds.begin(sentence, parts) if checker.grounds else None
         if ask:
             try:
                 self._weighing = ask(sentence)
@@ -146,19 +165,25 @@ class SentenceCheck:
 
     @property
     def done(self) -> bool:
-        return self._weighing is None or self._weighing.done
+        weighed = self._weighing is None or self._weighing.done
+        return weighed and (self._grounded is None or self._grounded.done())
 
     def verdict(self) -> Verdict:
         """Waits for the model where it was asked."""
         try:
             stated = self._weighing.result() if self._weighing else None
-        except AssistantError as error:
+            if self._failed or (self._weighing and stated is None):
+                return "unchecked"
+            grounded = self._grounded.result() if self._grounded else None
+        except (AssistantError, CancelledError) as error:
             return self._fail(error)
-        if self._failed or (self._weighing and stated is None):
-            return "unchecked"
-        return self._checker.verdict(self._checker.support(self._found, stated, self._known))
+        finally:
+            if self._grounded:
+                self._grounded.cancel()  # where nobody waits for it any more
+        support = self._checker.support(self._found, stated, self._known)
+        return self._checker.verdict(support if grounded is None else joined(support, grounded))
 
-    def _fail(self, error: AssistantError) -> Verdict:
+    def _fail(self, error: Exception) -> Verdict:
         log.warning("A sentence could not be checked: %s", error)
         self._failed = True
         return "unchecked"
@@ -166,6 +191,15 @@ class SentenceCheck:
 
 def _shown(hit: Hit) -> str:
     """A hit as the model was shown it: what stands in its heading may be said too."""
+    return f"{_heading(hit)}\n\n{hit.chunk.text}"
+
+
+def _heading(hit: Hit) -> str:
     chunk = hit.chunk
-    heading = ", ".join(part for part in (chunk.title, chunk.publisher, chunk.date) if part)
-    return f"{heading}\n\n{chunk.text}"
+    return ", ".join(part for part in (chunk.title, chunk.publisher, chunk.date) if part)
+
+
+def joined(support: float, grounded: float) -> float:
+    """The probability whose log odds are the sum of both's: an even chance changes nothing, and NaN stays NaN."""
+    both = support * grounded
+    return both / (both + (1 - support) * (1 - grounded)) if both else both

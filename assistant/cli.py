@@ -159,8 +159,7 @@ def search(
 
     chosen = parsed(where or [])
     settings = settings_room.load()
-    with opened(settings) as library:
-        found = chain.retriever(library, settings)
+    with opened(settings) as library, closing(chain.retriever(library, settings)) as found:
         hits = chain.search(found, settings, query, k=k, collection=collection, where=chosen)
     if json:
         terminal.print_json([hit_json(hit) for hit in hits])
@@ -260,6 +259,8 @@ def _assistant(settings: Settings | None = None) -> Iterator[Assistant]:
             from assistant.chain import Assistant  # takes about as long as the model, which loads meanwhile
 
             assistant = opened.enter_context(Assistant.open(settings, loading))
+        if assistant.unchecked:
+            terminal.say(assistant.unchecked)
         yield assistant
 
 

@@ -30,7 +30,7 @@ def default(context: typer.Context, json: AsJson = False) -> None:
 def list_models(json: AsJson = False) -> None:
     """Every model of the catalog, and whether it is here."""
     settings = settings_room.load()
-    chosen = (settings.models.llm, settings.models.embedder)
+    chosen = _chosen(settings)
     found = [asdict(status) | {"in_use": status.name in chosen} for status in models.status(settings.models.folder)]
     if json:
         terminal.print_json(found)
@@ -46,7 +46,7 @@ def pull(
 ) -> None:
     """Fetch models and check their hashes. An interrupted pull goes on where it was."""
     settings = settings_room.load()
-    wanted = names or [settings.models.llm, settings.models.embedder]
+    wanted = names or _chosen(settings)
     with terminal.progress() as progress:
         found = [_pull(name, settings, progress) for name in wanted]
     if json:
@@ -58,11 +58,11 @@ def use(name: str, json: AsJson = False) -> None:
     """Choose a model of the catalog, or a GGUF file by its path, from now on."""
     settings = settings_room.load()
     local = models.resolve(name, settings.models.folder)
-    key = models.setting(local.role)
+    key = f"models.{local.role}"  # each role has its setting
     value = name if name in models.catalog else str(local.paths["model"].absolute())
-    path = settings_room.save(f"models.{key}", value)
-    if getattr(settings_room.load().models, key) != value:
-        origin = next(one for one in settings_room.origins(settings_room.load()) if one.key == f"models.{key}")
+    path = settings_room.save(key, value)
+    if getattr(settings_room.load().models, local.role) != value:
+        origin = next(one for one in settings_room.origins(settings_room.load()) if one.key == key)
         raise BadInput(
             f"{path} now names {value}, but {origin.source} names {origin.value}, which wins.", "Change it there too."
         )
@@ -76,7 +76,7 @@ def use(name: str, json: AsJson = False) -> None:
 def verify(names: Annotated[list[str] | None, typer.Argument()] = None, json: AsJson = False) -> None:
     """Compute the hashes of models anew; by default of those the settings name."""
     settings = settings_room.load()
-    wanted = names or [settings.models.llm, settings.models.embedder]
+    wanted = names or _chosen(settings)
     found = []
     with terminal.progress() as progress:
         for name in wanted:
@@ -86,6 +86,12 @@ def verify(names: Annotated[list[str] | None, typer.Argument()] = None, json: As
         terminal.print_json(found)
     else:
         terminal.print_table(("Name", "sha256"), [(model["name"], model["sha256"]) for model in found])
+
+
+def _chosen(settings: Settings) -> list[str]:
+    """The models that the settings name."""
+    chosen = settings.models
+    return [name for name in (chosen.llm, chosen.embedder, chosen.reranker, chosen.checker) if name]
 
 
 def _pull(name: str, settings: Settings, progress: OnProgress) -> dict[str, Any]:

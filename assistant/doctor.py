@@ -23,6 +23,10 @@ from assistant.tuning import Trial, Tuning
 _PACKAGES = ("llama-cpp-python", "chromadb", "langchain", "langchain-core", "gradio", "onnxruntime")
 _UNKNOWN = "unknown until `assistant doctor --tune`"
 _UNTOLD = "unknown: llama.cpp did not say"
+_WITHOUT = {
+    "reranker": "none: chunks are compared token by token",
+    "checker": "none: the language model and words decide",
+}
 _REBUILD = "this build of llama.cpp has no GPU support: rebuild with `make setup GPU=cuda|vulkan|metal|rocm`"
 
 
@@ -192,10 +196,16 @@ def _machine(home: Path) -> dict[str, Any]:
 
 def _models(settings: Settings, problems: list[str]) -> tuple[dict[str, Any], LocalModel | None]:
     """The models in use, and the language model where it is here."""
-    found, here = {}, {}
-    for role, name in (("llm", settings.models.llm), ("embedder", settings.models.embedder)):
+    found: dict[str, Any] = {}
+    here: dict[str, LocalModel] = {}
+    roles: tuple[models.ModelRole, ...] = ("llm", "embedder", "reranker", "checker")
+    for role in roles:
+        name = getattr(settings.models, role)
+        if not name and role in _WITHOUT:
+            found[role] = {"name": _WITHOUT[role]}
+            continue
         try:
-            local = here[role] = models.resolve(name, settings.models.folder)
+            local = here[role] = models.resolve(name, settings.models.folder, role)
             found[role] = {"name": local.name, "sha256": local.sha256}
         except AssistantError as error:
             found[role] = {"name": name, "state": error.message}

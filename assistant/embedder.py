@@ -11,12 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
-import psutil
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 
-from assistant.errors import ModelDamaged
+from assistant import sessions
 
 WINDOW_TOKENS = 256  # what all-MiniLM-L6-v2 was trained to read, special tokens included
 STRIDE_TOKENS = 32  # tokens two neighbouring windows share
@@ -34,11 +32,13 @@ class Embedder:
     def __init__(self, name: str, model: Path, tokenizer: Path, sha256: str, threads: int = 0) -> None:
         self.name = name
         self.sha256 = sha256
-        self._tokenizer = _load_tokenizer(name, tokenizer)
-        self._session = _load_session(name, model)
+        self._tokenizer = sessions.load_tokenizer(f"embedding model {name}", tokenizer)
+        # The file asks for 128 tokens; the windows are ours to shape.
+        self._tokenizer.enable_truncation(WINDOW_TOKENS, stride=STRIDE_TOKENS)
+        self._session = sessions.load_session(f"embedding model {name}", model)
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._output = self._session.get_outputs()[0].name
-        self._pool = ThreadPoolExecutor(threads or psutil.cpu_count(logical=False) or 1, "embedder")
+        self._pool = ThreadPoolExecutor(sessions.threads(threads), "embedder")
         self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -87,33 +87,3 @@ def _unit(vectors: NDArray[np.floating]) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     units: Vectors = (vectors / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
     return units
-
-
-def _load_tokenizer(name: str, path: Path) -> Tokenizer:
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare Exception
-        raise _damaged(name, path, error) from error
-    # The file asks for 128 tokens and padding to them; the windows are ours to shape.
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(WINDOW_TOKENS, stride=STRIDE_TOKENS)
-    return tokenizer
-
-
-def _load_session(name: str, path: Path) -> onnxruntime.InferenceSession:
-    onnxruntime.disable_telemetry_events()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # Spinning threads would take the cores from the language model while nothing is being embedded.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the library's errors share no base class but Exception
-        raise _damaged(name, path, error) from error
-
-
-def _damaged(name: str, path: Path, error: Exception) -> ModelDamaged:
-    return ModelDamaged(
-        f"The embedding model {name} cannot be loaded from {path}: {error}.", "Run `assistant models verify`."
-    )

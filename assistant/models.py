@@ -27,11 +27,11 @@ from assistant.sink import BLOCK, Watch, storage
 __all__ = [
     "LocalModel",
     "Model",
+    "ModelRole",
     "ModelStatus",
     "catalog",
     "pull",
     "resolve",
-    "setting",
     "status",
     "suggest",
     "verify",
@@ -142,13 +142,6 @@ def suggest(memory_bytes: int) -> Model:
     llms = sorted((model for model in catalog.values() if model.role == "llm"), key=_memory)
     fitting = [model for model in llms if _memory(model) <= MEMORY_SHARE * memory_bytes]
     return (fitting or llms[:1])[-1]
-
-
-def setting(role: ModelRole) -> str:
-    """The key, in the settings' section `models`, that chooses a model of this role; UnknownModel without one."""
-    if role not in ("llm", "embedder"):
-        raise UnknownModel(f"No setting chooses a model of kind {role}.", "`assistant models list` shows each kind.")
-    return role
 
 
 def _memory(model: Model) -> int:

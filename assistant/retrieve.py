@@ -1,5 +1,5 @@
 """Questions to ranked chunks: nearest by meaning and nearest by words, fused, and the best of them compared token by
-token.
+token, and by a cross-encoder where the user has one.
 
 The kinds of score have no common scale, so each is divided by its maximum. Only chunks that the library says count are
 given, as it knows them: the state of a document before a change or after it. docs/lab.md has what was measured.
@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assistant import boilerplate, hints, late, likeness
 from assistant.embedder import Embedder, Vectors
 from assistant.errors import EmptyCollection, StorageError
 from assistant.index import Index
 from assistant.library import Library
+from assistant.pairs import CrossEncoder
 from assistant.records import Chunk, Hit, Span
 from assistant.where import Where
 
@@ -26,6 +28,9 @@ ATTEMPTS = 3  # how often a search is repeated when the collection changes meanw
 RERANKED = 30  # different ones of the fused candidates, compared token by token, and as many of their near repeats
 WIDE = 1600  # a pool of this many is not widened for more than the hits asked for
 TOKENS = 0.6  # what that comparison counts; the rest is the fused score
+JUDGED = 0.8  # what a cross-encoder's score counts after that; the rest is the score before
+PAIRS = 10  # that a cross-encoder reads for a question: some 130 ms on two cores (docs/lab.md)
+SPREAD = 4.0  # log odds between a chunk and the best one with which it gets the e-th part of the best one's score
 HINTED = 0.1  # what it counts that a document is of the date, or by the publisher, that the question names
 REPEATED = 0.5  # what a chunk loses that consists of lines that many documents have; of others their share of it
 BEFORE = 0.4  # what the question before counts where this one alone finds nothing like it
@@ -53,13 +58,25 @@ class _Place:
 
 
 class Retriever:
-    """Searches one HOME's collections. Safe to use from several threads."""
+    """Searches one HOME's collections. Safe to use from several threads. It owns the `pairs`, where there are any."""
 
-    def __init__(self, embedder: Embedder, index: Index, library: Library, rerank: bool = True) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        index: Index,
+        library: Library,
+        rerank: bool = True,
+        pairs: CrossEncoder | None = None,
+    ) -> None:
         self._embedder = embedder
         self._index = index
         self._library = library
         self._rerank = rerank
+        self._pairs = pairs
+
+    def close(self) -> None:
+        if self._pairs:
+            self._pairs.close()
 
     def search(
         self, collection: str, question: str, k: int, *, before: str = "", where: Where | None = None
@@ -108,7 +125,8 @@ class Retriever:
             if exhausted or len(set(groups)) >= (k if pool >= WIDE else max(k, RERANKED)):
                 known = {hit.chunk.id: group for hit, group in zip(hits, groups, strict=False)}
                 chosen = _compared(groups) if self._rerank else []
-                return _varied(self._reranked(place.collection, asked, weights, hits, chosen), known)[:k]
+                varied = _varied(self._reranked(place.collection, asked, weights, hits, chosen), known)
+                return self._judged(asked, weights, varied)[:k]
             pool *= 4
 
     def _scores(self, place: _Place, asked: Sequence[_Asked], pool: int) -> tuple[dict[str, float], list[float], bool]:
@@ -149,17 +167,22 @@ class Retriever:
             if weight and first:
                 met = np.maximum(0.0, late.likeness(one.tokens, codes))
                 alike += weight * met / max(met.max(), _LEAST)
-        alike *= [_own(hit) for hit in first]
-        best, most = max((hit.score for hit in hits), default=0.0), max(alike, default=0.0)
-        if best <= 0 or most <= 0:
-            return [replace(hit, score=hit.score / max(1.0, best)) for hit in hits]
-        compared = [
-            replace(hit, score=float((1 - TOKENS) * hit.score / best + TOKENS * like / most))
-            for hit, like in zip(first, alike, strict=True)
-        ]
-        others = sorted(set(range(len(hits))) - set(chosen))
-        rest = [replace(hits[place], score=(1 - TOKENS) * hits[place].score / best) for place in others]
-        return sorted(compared, key=_order) + rest
+        return _reordered(hits, chosen, alike, TOKENS)
+
+    def _judged(self, asked: Sequence[_Asked], weights: Sequence[float], hits: Sequence[Hit]) -> list[Hit]:
+        """The first of the hits in the order of their scores and a cross-encoder's; the others after them.
+
+        Where a question before counts too, both are read with half as many chunks: the time is the same.
+        """
+        questions = [(one.text, weight) for one, weight in zip(asked, weights, strict=True) if weight]
+        first = hits[: PAIRS // len(questions)] if self._pairs and self._rerank else []
+        if not self._pairs or len(first) < 2:
+            return list(hits)
+        odds = self._pairs.scores([(question, _titled(hit.chunk)) for question, _ in questions for hit in first])
+        alike = np.zeros(len(first))
+        for (_, weight), one in zip(questions, odds.reshape(len(questions), -1), strict=True):
+            alike += weight * np.exp((one - one.max()) / SPREAD)
+        return _reordered(hits, range(len(first)), alike, JUDGED)
 
     def _codes(self, collection: str, chunks: Sequence[Chunk]) -> list[bytes]:
         """The codes of the chunks' tokens: as they were kept, or made now for those that were not."""
@@ -183,6 +206,29 @@ def fuse(near: Mapping[str, float], shared: Mapping[str, float], pool: int) -> d
         for chunk_id in total if best > 0 else ():
             total[chunk_id] += max(0.0, side.get(chunk_id, lowest)) / best / 2
     return total
+
+
+def _reordered(hits: Sequence[Hit], chosen: Sequence[int], alike: NDArray[np.floating], share: float) -> list[Hit]:
+    """The hits at the `chosen` places by their score and by what they are `alike`, each divided by its maximum; the
+    others after them. `share` is what the second counts.
+    """
+    first = [hits[place] for place in chosen]
+    alike = alike * [_own(hit) for hit in first]
+    best, most = max((hit.score for hit in hits), default=0.0), max(alike, default=0.0)
+    if best <= 0 or most <= 0:
+        return [replace(hit, score=hit.score / max(1.0, best)) for hit in hits]
+    compared = [
+        replace(hit, score=float((1 - share) * hit.score / best + share * like / most))
+        for hit, like in zip(first, alike, strict=True)
+    ]
+    others = sorted(set(range(len(hits))) - set(chosen))
+    rest = [replace(hits[place], score=(1 - share) * hits[place].score / best) for place in others]
+    return sorted(compared, key=_order) + rest
+
+
+def _titled(chunk: Chunk) -> str:
+    """As in BEIR (Thakur et al. 2021): a part of a text seldom says what the whole is about."""
+    return f"{chunk.title} {chunk.text}" if chunk.title else chunk.text
 
 
 def _distinct(chunks: Mapping[str, Chunk], scores: Mapping[str, float], lines: frozenset[int]) -> list[Hit]:

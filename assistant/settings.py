@@ -73,6 +73,10 @@ class ModelsSection(Section):
     )
     llm: str = Field("qwen2.5-coder-1.5b", description="catalog name, or path of a GGUF file")
     embedder: str = Field("all-minilm-l6-v2", description="catalog name of the embedding model")
+    reranker: str = Field(
+        "", description='catalog name of a cross-encoder; "": chunks are compared token by token only'
+    )
+    checker: str = Field("", description='catalog name of a groundedness model; "": the check does without')
     offline: bool = Field(False, description="true forbids `models pull` any network use")
 
 
@@ -103,7 +107,9 @@ class ReadSection(Section):
 
 class RetrieveSection(Section):
     k: int = Field(4, ge=1, le=50, description="hits that go into the prompt")
-    rerank: bool = Field(True, description="compare the best 30 chunks with the question token by token")
+    rerank: bool = Field(
+        True, description="compare the best chunks with the question: token by token, then by models.reranker"
+    )
 
 
 class EngineSection(Section):

@@ -163,6 +163,8 @@ class Page:
             )
             self.send = gr.Button("Send", variant="primary", elem_id="send")
             self.stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop")
+        if self._assistant.unchecked:
+            _html(f'<p class="notice">{escape(self._assistant.unchecked)}</p>', "unchecked")
         name = escape(self._assistant.model_name)
         _html(f"<p>{name}, running locally. Nothing you ask or add is sent elsewhere.</p>", "model")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,8 @@ import numpy as np
 from assistant import Settings
 from assistant.errors import BadInput
 from assistant.ingest import Ingest
+from assistant.opening import cross_encoder
+from assistant.pairs import CrossEncoder
 from assistant.question import before
 from assistant.records import Chunk, OnProgress, Progress
 from assistant.retrieve import Retriever
@@ -38,6 +40,7 @@ METRICS = ("R@1", "R@5", "R@10", "nDCG@10", "RR@10")
 QUANTILES = {"p50": 0.5, "p95": 0.95}
 WAYS = ("plain BM25", "words", "meaning", "fused", "reranked")
 LAST_TURN = "reranked, last turn"
+CROSS_ENCODER = "cross-encoder"  # "reranked" and then that, where the settings name one
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +101,30 @@ SETS = {
 def measure(
     names: Sequence[str], data: Path, settings: Settings, limit: int | None, seed: int, progress: OnProgress | None
 ) -> Iterator[Row]:
-    """Rows set by set. Raises BadInput for an unknown set, and for one whose data are not there."""
+    """Rows set by set. Raises BadInput for an unknown set, and for one whose data are not there; ModelMissing and
+    ModelDamaged for a cross-encoder that the settings name.
+    """
     if unknown := [name for name in names if name not in SETS]:
         raise BadInput(f"There is no set {unknown[0]!r}.", f"Sets: {', '.join(SETS)}.")
     settings = corpora.home(settings)
-    with closing(Ingest.open(settings)) as ingest:
+    with ExitStack() as opened:
+        ingest = opened.enter_context(closing(Ingest.open(settings)))
+        pairs = cross_encoder(settings, "reranker")
+        if pairs:
+            opened.enter_context(closing(pairs))
         for name in names:
             loaded = SETS[name].load(data, limit, seed)
             corpora.keep(ingest, settings.home, name, loaded, progress)
-            yield from _Measured(SETS[name], ingest, loaded).rows(progress)
+            yield from _Measured(SETS[name], ingest, loaded, pairs).rows(progress)
 
 
 class _Measured:
     """One set in its collection, asked in every way."""
 
-    def __init__(self, measured: Set, ingest: Ingest, loaded: Loaded) -> None:
+    def __init__(self, measured: Set, ingest: Ingest, loaded: Loaded, pairs: CrossEncoder | None) -> None:
         self._set = measured
         self._ingest = ingest
+        self._pairs = pairs
         by_place = measured.by_place
         texts = {info.file: ingest.document(info.id, measured.name).text for info in ingest.documents(measured.name)}
         cases = [case for case in loaded.cases if case.documents]
@@ -148,6 +158,9 @@ class _Measured:
         }
         if any(case.history for case in self._cases):
             ways[LAST_TURN] = partial(searched, reranked, last=True)
+        if self._pairs:
+            judged = Retriever(ingest.embedder, ingest.index, ingest.library, pairs=self._pairs)
+            ways[CROSS_ENCODER] = partial(searched, judged)
         return ways
 
     def _plain(self) -> Callable[[Case], list[Chunk]]:

@@ -11,6 +11,7 @@ markers are those of a true answer. Its knobs make it slow, busy or broken:
     fake.trust = "strict"           # each sentence comes as Pending, then checked; "show": verdicts follow the tokens;
                                     # "": nothing is checked
     fake.verdicts = ("supported", "unchecked")    # of the sentences in turn, where `trust` is set
+    fake.unchecked = "..."          # why there is no checker
     fake.invented = "It is of gold."              # the second sentence, which no source supports
     fake.abstains = "not_supported" # there is no answer, for this reason
     fake.reading_s = 1              # pause after each chunk that is read ahead; a set cancel event ends it at once
@@ -109,6 +110,7 @@ class FakeAssistant:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.model_name = MODEL_NAME
+        self.unchecked = ""
         self.ingest = FakeIngest(settings.collection)
         self.ingest.add_bytes("lighthouse.txt", LIGHTHOUSE.encode(), settings.collection)
         self.ingest.add_bytes("harbour.txt", HARBOUR.encode(), settings.collection)

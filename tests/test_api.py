@@ -629,7 +629,7 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread(url):
 
 
 def test_health_and_metrics(http):
-    assert http.get("/health").json() == {"status": "ok", "model": MODEL_NAME, "reading": None}
+    assert http.get("/health").json() == {"status": "ok", "model": MODEL_NAME, "reading": None, "unchecked": None}
     chat(http)
     http.get("/v1/documents/none")
     text = http.get("/metrics").text

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import tiny_models
 from fake_embedder import FakeEmbedder
 
-from assistant import Settings
+from assistant import Settings, models
 from assistant.errors import BadInput
 from assistant.ingest import Ingest
 from evals import retrieval
@@ -49,6 +50,20 @@ def test_every_way_is_measured_and_the_documents_stay(data: Path, tmp_path: Path
     before = embedder.texts
     list(retrieval.measure(["nq_paragraphs"], data, settings, 1, 0, None))
     assert embedder.texts < before + 12  # questions only
+
+
+def test_a_cross_encoder_that_the_settings_name_is_a_way_of_its_own(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    model, tokenizer = (tmp_path / "models" / one.name for one in models.catalog["ms-marco-minilm-l6-v2"].files)
+    tiny_models.counting(model)
+    tiny_models.tokenizer(tokenizer, [text for _, text in PARAGRAPHS.values()])
+    monkeypatch.setattr(Ingest, "open", lambda settings: Ingest(settings.home, FakeEmbedder))
+    named = {"folder": tmp_path / "models", "reranker": "ms-marco-minilm-l6-v2"}
+    settings = Settings(home=tmp_path / "home", models=named)
+    rows = list(retrieval.measure(["nq_paragraphs"], data, settings, None, 0, None))
+    assert [row.way for row in rows] == [*retrieval.WAYS, retrieval.CROSS_ENCODER]
+    assert rows[-1].figures["R@1"][0] == 1
 
 
 def test_an_unknown_set_is_told(data: Path, tmp_path: Path):

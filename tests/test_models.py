@@ -623,10 +623,9 @@ def test_the_largest_model_that_fits_is_suggested() -> None:
 
 
 def test_roles_have_their_setting() -> None:
-    for role in ("llm", "embedder"):
-        assert models.setting(role) in ModelsSection.model_fields
-    with pytest.raises(UnknownModel, match="reranker"):
-        models.setting("reranker")
+    for model in models.catalog.values():
+        assert model.role in ModelsSection.model_fields
+        assert (model.pairing is not None) == (model.role in ("reranker", "checker"))
 
 
 # --- Hugging Face ----------------------------------------------------------------------------------------------------

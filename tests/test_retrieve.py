@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_models
 from conftest import REPO, real_model
 from fake_embedder import FakeEmbedder
 
@@ -13,6 +14,7 @@ from assistant import retrieve
 from assistant.embedder import Embedder
 from assistant.errors import EmbedderMismatch, EmptyCollection, StorageError, UnknownCollection
 from assistant.ingest import Ingest
+from assistant.pairs import CrossEncoder, Pair, Scores
 from assistant.records import Hit
 from assistant.retrieve import Retriever, fuse
 from assistant.where import Where
@@ -279,6 +281,88 @@ def test_without_reranking_the_fused_order_stays(ingest: Ingest):
     hits = plain.search("default", "When was the lighthouse built?", 4)
     assert files(hits)[0] == "light.txt"
     assert hits[0].score == pytest.approx(1.0)
+
+
+class Judge(CrossEncoder):
+    """A real cross-encoder that likes chunks with `wanted`, whatever the question; it remembers what it read."""
+
+    def __init__(self, folder: Path, wanted: str) -> None:
+        words = tiny_models.tokenizer(folder / "tokenizer.json", [wanted])
+        super().__init__("judge", tiny_models.counting(folder / "model.onnx"), words)
+        self._wanted = wanted
+        self.read: list[Pair] = []
+
+    def scores(self, pairs: Any) -> Scores:
+        if hasattr(self, "read"):
+            self.read += pairs
+            pairs = [(self._wanted, text) for _, text in pairs]
+        return 4 * super().scores(pairs)
+
+
+def judged(ingest: Ingest, judge: CrossEncoder, rerank: bool = True) -> Retriever:
+    return Retriever(ingest.embedder, ingest.index, ingest.library, rerank, judge)
+
+
+def test_a_cross_encoder_has_the_last_word(ingest: Ingest, retriever: Retriever, tmp_path: Path):
+    asked, judge = "When was the lighthouse built?", Judge(tmp_path, "herring")
+    assert files(retriever.search("default", asked, 1)) == ["light.txt"]
+    hits = judged(ingest, judge).search("default", asked, 4)
+    assert files(hits)[:2] == ["fish.txt", "light.txt"]
+    assert judge.read[0] == (asked, TEXTS["light.txt"])
+    scores = [hit.score for hit in hits]
+    assert scores[0] <= 1
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] > 0
+
+
+def test_what_a_cross_encoder_finds_equal_keeps_its_order(ingest: Ingest, retriever: Retriever, tmp_path: Path):
+    asked = "When was the lighthouse built?"
+    found = judged(ingest, Judge(tmp_path, "zebra")).search("default", asked, 4)
+    assert files(found) == files(retriever.search("default", asked, 4))
+
+
+def test_a_cross_encoder_reads_only_the_first(ingest: Ingest, retriever: Retriever, tmp_path: Path):
+    for number in range(20):
+        ingest.add_bytes(f"old{number}.txt", f"Ferry number {number} of the year {1900 + number}.".encode(), "default")
+    asked = "When does the ferry to Skarv leave?"
+    before, judge = files(retriever.search("default", asked, 24)), Judge(tmp_path, "herring")
+    hits = judged(ingest, judge).search("default", asked, 24)
+    assert len(judge.read) == retrieve.PAIRS
+    assert files(hits)[retrieve.PAIRS :] == before[retrieve.PAIRS :]
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_a_question_before_costs_no_more_pairs(ingest: Ingest, tmp_path: Path):
+    for number in range(20):
+        ingest.add_bytes(f"old{number}.txt", f"Ferry number {number} of the year {1900 + number}.".encode(), "default")
+    judge, asked = Judge(tmp_path, "herring"), ("And then?", "When was the lighthouse built?")
+    judged(ingest, judge).search("default", asked[0], 4, before=asked[1])
+    assert [question for question, _ in judge.read] == [one for one in asked for _ in range(retrieve.PAIRS // 2)]
+
+
+def test_near_repeats_are_not_read_by_a_cross_encoder(ingest: Ingest, tmp_path: Path):
+    report = "The council of Skarv decided on Monday that the new harbour is to be built by the end of the year"
+    for number in range(8):
+        ingest.add_bytes(f"report{number}.txt", f"{report}, version {number}.".encode(), "default")
+    judge = Judge(tmp_path, "herring")
+    judged(ingest, judge).search("default", "When is the new harbour of Skarv to be built?", 12)
+    read = [text for _, text in judge.read]
+    assert set(TEXTS.values()) <= set(read)
+
+
+def test_without_reranking_no_cross_encoder_is_asked(ingest: Ingest, tmp_path: Path):
+    judge = Judge(tmp_path, "herring")
+    judged(ingest, judge, rerank=False).search("default", "When was the lighthouse built?", 4)
+    assert not judge.read
+
+
+def test_a_cross_encoder_reads_the_title_too(ingest: Ingest, tmp_path: Path):
+    ingest.add_bytes(
+        "long.md", b"# Chronicle of the windmill\n\nIt was rebuilt and painted again in 1901.\n", "default"
+    )
+    judge = Judge(tmp_path, "herring")
+    judged(ingest, judge).search("default", "When was the windmill painted?", 4)
+    assert judge.read[0][1].startswith("Chronicle of the windmill ")
 
 
 def test_the_part_of_a_text_is_found_by_the_title_of_the_whole(ingest: Ingest, retriever: Retriever):

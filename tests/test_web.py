@@ -225,6 +225,15 @@ def test_the_page_forbids_other_hosts_and_leaves_the_api_alone(url):
     assert httpx.get(f"{url}v1/models").json()["data"][0]["id"] == MODEL_NAME
 
 
+def test_the_page_says_why_nothing_is_checked(fake):
+    def shown() -> str:
+        return str(Page(fake).blocks.get_config_file())
+
+    assert "not checked" not in shown()
+    fake.unchecked = "Answers are not checked. <b> is not installed."
+    assert "Answers are not checked. &lt;b&gt; is not installed." in shown()
+
+
 def test_analytics_are_off(fake):
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
     assert not Page(fake).blocks.analytics_enabled
