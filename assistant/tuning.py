@@ -24,7 +24,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.engine import EngineConfig
-from assistant.engine.backend import gpu_facts, physical_cores
+from assistant.engine.backend import gpu_facts, gpu_log, physical_cores
 from assistant.engine.choose import DEFAULT_BATCH, NO_TIME, WIDTHS, Flash, Found, KvType, Measure, Search, Trial
 from assistant.engine.tune import Prober
 from assistant.errors import StorageError
@@ -41,6 +41,7 @@ __all__ = [
     "cpu_name",
     "engine_config",
     "gpu_facts",
+    "gpu_log",
     "in_force",
     "machine",
     "read",

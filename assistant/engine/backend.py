@@ -15,13 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import llama_cpp as llama
 import psutil
+
+from assistant.errors import EngineFailed, ModelDamaged
+
+try:
+    import llama_cpp as llama
+except (OSError, RuntimeError) as error:  # a library of the GPU's that it was built with is gone
+    raise EngineFailed(
+        f"llama.cpp cannot be loaded: {error}.",
+        "Install what it lacks (the GPU's driver or toolkit, where it was built for one), or build it again: "
+        "`make setup GPU=cpu`.",
+    ) from error
 from llama_cpp._ggml import libggml as ggml
 
 from assistant.engine.sampler import LlamaSampler, Vocabulary, Weigher
 from assistant.engine.types import EngineConfig, Params
-from assistant.errors import EngineFailed, ModelDamaged
 
 _READERS = 4  # chunks that are read side by side
 
@@ -265,8 +274,15 @@ def _load_model(path: Path, config: EngineConfig) -> Any:
     if config.repack_weights:  # the copy is what is used: the file's pages need not stay in memory beside it
         params.load_mode = llama.LLAMA_LOAD_MODE_NONE
     params.n_gpu_layers = config.gpu_layers
+    _log.clear()
     model = llama.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
+        if full := next((line for line in _log if "unable to allocate" in line), ""):
+            raise EngineFailed(
+                f"There is too little memory for {path}: {full}",
+                "Put fewer layers on the GPU (engine.gpu_layers; 0: none), or choose a smaller model with "
+                "`assistant models use NAME`.",
+            )
         raise ModelDamaged(
             f"llama.cpp cannot load {path}: {last_log()}", "Check the file with `assistant models verify`."
         )
@@ -298,6 +314,11 @@ def gpu_facts() -> tuple[tuple[str, ...], tuple[str, ...]]:
         if ggml.ggml_backend_dev_type(device) in _GPU_TYPES:
             names.append(ggml.ggml_backend_dev_description(device).decode("utf-8", "replace"))
     return tuple(sorted(built)), tuple(names)
+
+
+def gpu_log() -> str:
+    """What a GPU library said last about itself; "" where none said anything."""
+    return next((line for line in reversed(_log) if re.match(r"ggml_(cuda|vulkan|metal)", line)), "")
 
 
 def last_log() -> str:
