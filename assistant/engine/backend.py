@@ -141,7 +141,8 @@ class LlamaBackend:
         if not context:
             raise EngineFailed(
                 f"No context of {self.cells} tokens could be made: {last_log()}",
-                "Lower engine.context_tokens, or choose a smaller model with `assistant models use NAME`.",
+                "Lower engine.context_tokens (or engine.gpu_layers, where it is a GPU's memory), or choose a smaller "
+                "model with `assistant models use NAME`.",
             )
         return context
 
@@ -280,8 +281,8 @@ def _load_model(path: Path, config: EngineConfig) -> Any:
         if full := next((line for line in _log if "unable to allocate" in line), ""):
             raise EngineFailed(
                 f"There is too little memory for {path}: {full}",
-                "Put fewer layers on the GPU (engine.gpu_layers; 0: none), or choose a smaller model with "
-                "`assistant models use NAME`.",
+                "Choose a smaller model with `assistant models use NAME`, or, where it is a GPU's memory, put fewer "
+                "layers there (engine.gpu_layers).",
             )
         raise ModelDamaged(
             f"llama.cpp cannot load {path}: {last_log()}", "Check the file with `assistant models verify`."
