@@ -26,6 +26,7 @@ esac
 STEP=0
 LOG=.venv/setup.log
 export VIRTUAL_ENV=$PWD/.venv # whatever environment is active in the user's shell
+DO_WITHOUT="Or do without: make setup GPU=cpu"
 PACKAGES_KB=3000000 # measured: 1.0 GB in .venv, as much in uv's cache, 0.4 GB while compiling
 
 step() {
@@ -148,6 +149,57 @@ choose_gpu() {
     esac
 }
 
+check_gpu() { # the toolkit of $GPU, before anything is compiled; what is not seen here, CMake says in seconds
+    case $GPU in
+    cuda) check_cuda ;;
+    rocm) check_rocm ;;
+    vulkan) check_vulkan ;;
+    metal) [ "$(uname)" = Darwin ] || fail "GPU=metal is for macOS, and this is $(uname)." "$DO_WITHOUT" ;;
+    esac
+}
+
+check_cuda() {
+    local home=${CUDA_PATH:-/usr/local/cuda} # where NVIDIA's packages put it, while CMake asks only PATH
+    if [ -n "${CUDACXX:-}" ] || has nvcc; then
+        return
+    fi
+    [ -x "$home/bin/nvcc" ] || fail "there is no CUDA compiler (nvcc), neither in PATH nor in $home/bin." \
+        "Install NVIDIA's CUDA toolkit, or name it: CUDA_PATH=/path/to/cuda make setup GPU=cuda" "$DO_WITHOUT"
+    export CUDACXX=$home/bin/nvcc
+}
+
+check_rocm() {
+    local home=${ROCM_PATH:-/opt/rocm} found
+    has hipconfig || export PATH=$PATH:$home/bin # CMake asks it where the compiler is
+    has hipconfig || fail "there is no ROCm (hipconfig), neither in PATH nor in $home/bin." \
+        "Install AMD's ROCm, 6.1 or later, or name it: ROCM_PATH=/path/to/rocm make setup GPU=rocm" "$DO_WITHOUT"
+    found=$(hipconfig --version 2>/dev/null | sed -nE 's/^([0-9]+)\.([0-9]+).*/\1 \2/p')
+    [ -z "$found" ] || [ $((${found% *} * 100 + ${found#* })) -ge 601 ] ||
+        fail "ROCm ${found/ /.} is too old for llama.cpp, which needs 6.1 or later." "Install a newer one." "$DO_WITHOUT"
+}
+
+check_vulkan() {
+    local found
+    has glslc || has "${VULKAN_SDK:-.}/bin/glslc" ||
+        fail "there is no compiler of Vulkan's shaders (glslc)." "$(vulkan_hint)" "$DO_WITHOUT"
+    found=$(vulkan_headers)
+    [ "${found:-272}" -ge 272 ] ||
+        fail "the Vulkan headers here are of revision $found; llama.cpp needs 1.3.272 or later (Debian 12 has 1.3.239)." \
+            "Take LunarG's Vulkan SDK (VULKAN_SDK names it), or unpack a newer package of headers anywhere and name it:" \
+            "CMAKE_ARGS=-DVulkan_INCLUDE_DIR=/path/to/include make setup GPU=vulkan" "$DO_WITHOUT"
+}
+
+vulkan_headers() { # their revision, as far as the C compiler finds them
+    local named
+    named=$(sed -nE 's/.*-DVulkan_INCLUDE_DIR(:[A-Z]+)?=([^ ]+).*/\2/p' <<<"${CMAKE_ARGS:-}")
+    printf '#include <vulkan/vulkan_core.h>\nrevision VK_HEADER_VERSION\n' |
+        CPATH=$named:${VULKAN_SDK:-.}/include:${CPATH:-} ${CC:-cc} -E -P -x c - 2>/dev/null | sed -n 's/^revision \([0-9]*\)$/\1/p'
+}
+
+vulkan_hint() {
+    install_hint "libvulkan-dev glslc spirv-headers" "brew install vulkan-headers vulkan-loader molten-vk shaderc spirv-headers"
+}
+
 fingerprint() { # of everything an installation depends on
     cat "$1" requirements/build.txt requirements/llama-cpp.cmake requirements/tile_config.h pyproject.toml - <<EOF | "$PYTHON" -c \
         'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
@@ -194,12 +246,10 @@ explain_failure() { # of uv, from its log
         fail "the disk is full." "Free about 4 GB here and in ${TMPDIR:-/tmp}."
     elif grep -aqE 'dns error|connect error|[Cc]onnection refused|timed out|Failed to fetch' "$LOG"; then
         fail "packages could not be fetched." "Check the network; PIP_INDEX_URL names a mirror."
-    elif grep -aq 'LayerSettingsCreateInfoEXT' "$LOG"; then
-        fail "the Vulkan headers here are too old for llama.cpp, which needs 1.3.272 or later (Debian 12 has 1.3.239)." \
-            "Install newer ones and name them: CMAKE_ARGS=-DVulkan_INCLUDE_DIR=/path/to/include make setup GPU=vulkan" \
-            "Or do without: make setup GPU=cpu"
+    elif grep -aqE 'Could NOT find Vulkan|provided by "SPIRV-Headers"' "$LOG"; then
+        fail "llama.cpp does not find all that it needs to be compiled for Vulkan." "$(vulkan_hint)" "$DO_WITHOUT"
     elif [ "$GPU" != cpu ]; then
-        fail "llama.cpp could not be compiled for GPU=$GPU." "Install the $GPU toolkit, or do without: make setup GPU=cpu" \
+        fail "llama.cpp could not be compiled for GPU=$GPU." "Install the whole $GPU toolkit." "$DO_WITHOUT" \
             "All messages: $LOG"
     fi
     fail "the packages could not be installed." "The lines above say why; all messages: $LOG"
@@ -247,6 +297,7 @@ packages() {
         return
     fi
     check_compiler
+    check_gpu
     install_packages $file
     echo "$now" >$mark
 }

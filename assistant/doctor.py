@@ -27,6 +27,11 @@ _WITHOUT = {
     "reranker": "none: chunks are compared token by token",
     "checker": "none: the language model and words decide",
 }
+_DRIVER = {
+    "cuda": "`nvidia-smi` shows what the driver sees",
+    "hip": "`rocminfo` shows what the driver sees",
+    "vulkan": "`vulkaninfo --summary` shows what the drivers see; those without a GPU (llvmpipe) do not count",
+}
 _REBUILD = "this build of llama.cpp has no GPU support: rebuild with `make setup GPU=cuda|vulkan|metal|rocm`"
 
 
@@ -161,7 +166,10 @@ def _why_no_gpu(gpu_layers: int, built: tuple[str, ...], devices: tuple[str, ...
     if not built and not devices:
         return _REBUILD
     if not devices:
-        return "no device found"
+        log = tuning.gpu_log()
+        said = f", says llama.cpp: {log.rstrip('.')}" if log else ""
+        asks = "".join(f". {_DRIVER[name]}" for name in built if name in _DRIVER)
+        return f"no device found{said}{asks}"
     return "engine.gpu_layers = 0" if gpu_layers == 0 else ""
 
 

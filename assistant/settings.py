@@ -122,7 +122,7 @@ class EngineSection(Section):
     flash_attention: Switch = Field("auto", description="auto: as tuned, else as llama.cpp chooses")
     kv_type: Literal["auto", "f16", "q8_0"] = Field("auto", description="of KV cells; auto: as tuned, else f16")
     drafts: Switch = Field("auto", description="guess tokens from the prompt; auto: as tuned, else off")
-    gpu_layers: int = Field(-1, ge=-1, description="layers on the GPU; -1: all that fit")
+    gpu_layers: int = Field(-1, ge=-1, description="layers on the GPU, where there is one; -1: all")
     reuse: Literal["exact", "chunks"] = Field(
         "chunks",
         description="chunks: documents are read ahead, and the first word comes sooner; exact: common prefixes only",

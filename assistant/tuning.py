@@ -24,8 +24,10 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.engine import EngineConfig
-from assistant.engine.backend import gpu_facts, physical_cores
+from assistant.engine.backend import physical_cores
 from assistant.engine.choose import DEFAULT_BATCH, NO_TIME, WIDTHS, Flash, Found, KvType, Measure, Search, Trial
+from assistant.engine.gpus import gpu_facts
+from assistant.engine.logs import gpu as gpu_log
 from assistant.engine.tune import Prober
 from assistant.errors import StorageError
 from assistant.models import LocalModel
@@ -41,6 +43,7 @@ __all__ = [
     "cpu_name",
     "engine_config",
     "gpu_facts",
+    "gpu_log",
     "in_force",
     "machine",
     "read",

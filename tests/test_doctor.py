@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ import pytest
 from test_tuning import entry
 
 from assistant import cli, doctor, models, tuning
-from assistant.engine import choose
+from assistant.engine import choose, logs
 from assistant.settings import Settings
 
 
@@ -79,6 +83,34 @@ def test_without_tuning_the_gpu_report_says_what_can_be_known(facts, layers, sho
     assert report["layers_on_gpu"] == shown
     assert why in report.get("why", "")
     assert ("why" in report) == bool(why)
+
+
+def test_where_no_gpu_answers_the_library_is_quoted_and_the_drivers_tool_named(monkeypatch) -> None:
+    monkeypatch.setattr(tuning, "gpu_facts", lambda: (("vulkan",), ()))
+    log = [b"load: something else", b"ggml_vulkan: No devices found.\n", b"."]
+    monkeypatch.setattr(logs, "_log", deque())
+    for line in log:
+        logs._keep_log(2, line, None)
+    why = doctor.gpu(-1, None)["why"]
+    assert why.startswith("no device found, says llama.cpp: ggml_vulkan: No devices found. `vulkaninfo --summary`")
+
+
+def test_a_llama_cpp_that_cannot_be_loaded_is_an_error_with_a_hint(tmp_path: Path, home) -> None:
+    broken = tmp_path / "broken/llama_cpp/__init__.py"  # as built for a GPU whose driver is gone
+    broken.parent.mkdir(parents=True)
+    broken.write_text('raise RuntimeError("Failed to load shared library: libcuda.so.1: cannot open")')
+    path = os.pathsep.join([str(tmp_path / "broken"), str(Path(doctor.__file__).parents[1])])
+    ran = subprocess.run(
+        [sys.executable, "-m", "assistant", "doctor"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("Error: llama.cpp cannot be loaded: Failed to load shared library: libcuda.so.1")
+    assert "make setup GPU=cpu" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 def test_with_tuning_it_says_what_was_offloaded_and_how_fast_it_is(monkeypatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,6 +199,21 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(ModelDamaged, match=r"broken\.gguf"):
         Engine.open(path, EngineConfig())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
+def test_too_little_memory_is_no_damage_of_the_file(tiny_llm: Path) -> None:
+    script = """
+import pathlib, resource, sys, psutil
+from assistant.engine import EngineConfig
+from assistant.engine.backend import LlamaBackend
+limit = psutil.Process().memory_info().vms + (40 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+LlamaBackend(pathlib.Path(sys.argv[1]), EngineConfig(context_tokens=512, repack_weights=True))
+"""
+    ran = subprocess.run([sys.executable, "-c", script, tiny_llm], capture_output=True, text=True, check=False)
+    assert "EngineFailed: There is too little memory for" in ran.stderr
+    assert "engine.gpu_layers" in ran.stderr
 
 
 def test_many_clients_for_a_while_neither_stall_nor_mix(engine: Engine) -> None:

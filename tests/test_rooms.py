@@ -19,7 +19,7 @@ OWNERS = {
     "PIL": {"read_picture"},
     "jinja2": {"engine.template"},
     "langchain_core": {"chain", "runnables"},
-    "llama_cpp": {"engine.backend", "engine.grammar", "engine.sampler", "engine.watch"},
+    "llama_cpp": {"engine.gpus", "engine.grammar", "engine.logs", "engine.sampler", "engine.watch"},
     "onnxruntime": {"sessions"},
     "lxml": {"markup"},
     "platformdirs": {"settings"},

@@ -1,4 +1,4 @@
-"""llama.cpp through the low-level bindings of llama-cpp-python. Only `sampler` and `grammar` import them too.
+"""llama.cpp through the low-level bindings of llama-cpp-python. `logs` loads them.
 
 A context is used by one thread at a time (llama-cpp-python issues 471 and 1995): the engine's worker. Only
 `tokenize` and `check_grammar`, which read the vocabulary alone, may be called from any thread.
@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import llama_cpp as llama
 import psutil
-from llama_cpp._ggml import libggml as ggml
 
-from assistant.engine import rotate
+from assistant.engine import logs, rotate
+from assistant.engine.logs import llama
 from assistant.engine.sampler import LlamaSampler, Vocabulary, Weigher
 from assistant.engine.types import EngineConfig, Params
 from assistant.engine.watch import Hidden, Watch
@@ -33,10 +30,6 @@ _FLASH = {
     "off": llama.LLAMA_FLASH_ATTN_TYPE_DISABLED,
 }
 _CELLS = {"f16": llama.GGML_TYPE_F16, "q8_0": llama.GGML_TYPE_Q8_0}
-
-_GPU_TYPES = (1, 2)  # GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU of ggml-backend.h
-
-_log: deque[str] = deque(maxlen=50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +82,6 @@ class Backend(Protocol):
     def close(self) -> None: ...
 
 
-@llama.llama_log_callback  # type: ignore[untyped-decorator]
-def _keep_log(_level: int, text: bytes, _data: object) -> None:
-    line = text.decode("utf-8", "replace").strip()
-    if line and line != ".":
-        _log.append(line)
-
-
 class LlamaBackend:
     """One GGUF model and one context with a unified KV buffer, whose cells sequences can share.
 
@@ -103,14 +89,14 @@ class LlamaBackend:
     """
 
     def __init__(self, path: Path, config: EngineConfig) -> None:
-        llama.llama_log_set(_keep_log, ctypes.c_void_p(0))
+        logs.keep()
         llama.llama_backend_init()
         self.cells = config.context_tokens
         self.sequences = config.max_sequences + _READERS
         self.batch = max(config.batch_tokens, config.max_sequences + config.draft_tokens)
         self.identity = f"llama-cpp-python {llama.__version__}, {config.kv_type}, flash {config.flash_attention}"
         self._model = _load_model(path, config)
-        self.offloaded = _offloaded()  # layers on a GPU, and layers in all; (0, 0) where llama.cpp said nothing
+        self.offloaded = logs.offloaded()  # layers on a GPU, and layers in all; (0, 0) where llama.cpp said nothing
         self.trained_context = int(llama.llama_model_n_ctx_train(self._model))
         self.cuts = not (llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model))
         self._vocab = llama.llama_model_get_vocab(self._model)
@@ -143,8 +129,9 @@ class LlamaBackend:
         context = llama.llama_init_from_model(self._model, params)
         if not context:
             raise EngineFailed(
-                f"No context of {self.cells} tokens could be made: {last_log()}",
-                "Lower engine.context_tokens, or choose a smaller model with `assistant models use NAME`.",
+                f"No context of {self.cells} tokens could be made: {logs.last()}",
+                "Lower engine.context_tokens (or engine.gpu_layers, where it is a GPU's memory), or choose a smaller "
+                "model with `assistant models use NAME`.",
             )
         return context
 
@@ -201,7 +188,7 @@ class LlamaBackend:
         batch.n_tokens = filled
         code = llama.llama_decode(self._context, batch)
         if code != 0:
-            raise EngineFailed(f"llama.cpp could not decode {filled} tokens (code {code}): {last_log()}")
+            raise EngineFailed(f"llama.cpp could not decode {filled} tokens (code {code}): {logs.last()}")
         if self._trial:
             self._prove(*self._trial)
         return last
@@ -297,10 +284,17 @@ def _load_model(path: Path, config: EngineConfig) -> Any:
     if config.repack_weights:  # the copy is what is used: the file's pages need not stay in memory beside it
         params.load_mode = llama.LLAMA_LOAD_MODE_NONE
     params.n_gpu_layers = config.gpu_layers
+    logs.forget()
     model = llama.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
+        if full := logs.first("unable to allocate"):
+            raise EngineFailed(
+                f"There is too little memory for {path}: {full}",
+                "Choose a smaller model with `assistant models use NAME`, or, where it is a GPU's memory, put fewer "
+                "layers there (engine.gpu_layers).",
+            )
         raise ModelDamaged(
-            f"llama.cpp cannot load {path}: {last_log()}", "Check the file with `assistant models verify`."
+            f"llama.cpp cannot load {path}: {logs.last()}", "Check the file with `assistant models verify`."
         )
     return model
 
@@ -324,38 +318,6 @@ def _metadata(model: Any, key: str) -> str:
     buffer = ctypes.create_string_buffer(256)
     length = llama.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
     return buffer.value.decode("utf-8", "replace") if length >= 0 else ""
-
-
-def _offloaded() -> tuple[int, int]:
-    """What llama.cpp logged of the last load: only builds that see a GPU do."""
-    found = [match for line in _log if (match := re.search(r"offloaded (\d+)/(\d+) layers to GPU", line))]
-    return (int(found[-1][1]), int(found[-1][2])) if found else (0, 0)
-
-
-def gpu_facts() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The GPU libraries that this build of llama.cpp has ("cuda", say), and the names of the GPUs they see.
-
-    llama_supports_gpu_offload() is false both without a library and without a device, so the libraries' files tell
-    which it is. The list of devices is ggml's own, which the bindings do not declare.
-    """
-    files = Path(llama.__file__).with_name("lib").glob("*ggml-*")
-    built = {file.name.split("ggml-")[1].split(".")[0] for file in files} & {"cuda", "vulkan", "metal", "hip"}
-    llama.llama_log_set(_keep_log, ctypes.c_void_p(0))  # else a GPU library's greeting ends on stderr
-    if not llama.llama_supports_gpu_offload():
-        return tuple(sorted(built)), ()
-    names = []
-    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
-    ggml.ggml_backend_dev_description.restype = ctypes.c_char_p
-    for number in range(ggml.ggml_backend_dev_count()):
-        device = ctypes.c_void_p(ggml.ggml_backend_dev_get(ctypes.c_size_t(number)))
-        if ggml.ggml_backend_dev_type(device) in _GPU_TYPES:
-            names.append(ggml.ggml_backend_dev_description(device).decode("utf-8", "replace"))
-    return tuple(sorted(built)), tuple(names)
-
-
-def last_log() -> str:
-    """llama.cpp's latest line of log, for error messages."""
-    return _log[-1] if _log else "no reason given"
 
 
 def physical_cores() -> int:

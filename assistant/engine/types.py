@@ -76,7 +76,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """How to load and run a model. `threads` 0 takes every physical core; `gpu_layers` -1 offloads all that fit.
+    """How to load and run a model. `threads` 0 takes every physical core; `gpu_layers` -1 offloads all.
 
     `reuse` "chunks" keeps the cells of segments with an id and joins them without computing them again: the first word
     comes sooner, but chunks do not see each other. "exact" reuses common prefixes only, which changes no answer.
