@@ -1,5 +1,10 @@
 """Documents to chunks: spans of at most so many characters that hold together and lose nothing.
 
+What counts is how many tokens of a language model a chunk has, and the models differ; so a chunk is measured in
+characters of English prose, of which four to five make a token in any of them. A character of another script counts as
+its bytes in UTF-8, as the models' tokens are runs of bytes, and a digit as four, as it often is a token of its own
+(docs/lab.md).
+
 The text is taken as a row of pieces: sentences, and parts of sentences that are longer than a chunk. Chunks are runs
 of pieces; among all ways to cut the row the cheapest is taken, where a cut costs less between paragraphs than between
 sentences, much after a heading and little before it, and a chunk costs more the shorter it is. No chunk crosses a
@@ -14,6 +19,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+
+import numpy as np
 
 from assistant.errors import BadSettings
 from assistant.records import Chunk, Document, Span
@@ -30,6 +37,7 @@ _SHORT_LINE = 100  # longest line without an end of sentence that is taken for a
 _SMALLEST = 40  # pieces of less than this part of a chunk are joined beforehand, which bounds the work
 _JOINERS = "\u200d\ufe0e\ufe0f"
 _LONGEST_CLUSTER = 32  # characters that one visible character may be made of
+_DIGIT = 4  # what a digit counts
 
 # What it costs to begin a chunk; the room that a chunk leaves costs up to 1 besides.
 _AT_HEADING, _AT_PARAGRAPH, _AT_LINE, _AT_SENTENCE, _WITHIN_SENTENCE, _AFTER_HEADLINE = -0.3, 0.1, 0.15, 0.7, 1.5, 4.0
@@ -44,10 +52,41 @@ class _Piece:
     cut_before: float  # what it costs to begin a chunk here
 
 
+class _Ruler:
+    """How long the parts of a page are; places are those in the document's text."""
+
+    def __init__(self, text: str, start: int, end: int) -> None:
+        codes = np.frombuffer(text[start:end].encode("utf-32-le", "surrogatepass"), np.uint32)
+        counts = np.ones(len(codes) + 1, np.uint8)
+        for wider in (0x80, 0x800, 0x10000):
+            counts[1:] += codes >= wider
+        counts[1:][(codes >= ord("0")) & (codes <= ord("9"))] = _DIGIT
+        counts[0] = 0
+        self._upto = np.cumsum(counts, dtype=np.int64)
+        self._start = start
+
+    def length(self, start: int, end: int) -> int:
+        return int(self._upto[end - self._start] - self._upto[start - self._start])
+
+    def after(self, start: int, length: int) -> int:
+        """The last place that is at most so far behind `start`, but at least one character."""
+        limit = self._upto[start - self._start] + length
+        return max(start + 1, self._start + int(np.searchsorted(self._upto, limit, "right")) - 1)
+
+    def before(self, end: int, length: int) -> int:
+        """The first place that is at most so far before `end`."""
+        return self._start + int(np.searchsorted(self._upto, self._upto[end - self._start] - length))
+
+
+def size(text: str) -> int:
+    """How long a text is for a language model, in characters of plain English."""
+    return _Ruler(text, 0, len(text)).length(0, len(text))
+
+
 def split(document: Document, max_chars: int, overlap_chars: int) -> list[Chunk]:
-    """The chunks of `document` in order. Each is at most `max_chars` long, begins and ends with a character that is
-    not white space, and is the exact text of its span; together they hold all that is not white space. Each begins up
-    to `overlap_chars` before the end of the one before it, where words allow.
+    """The chunks of `document` in order. Each has at most the `size` of `max_chars`, begins and ends with a character
+    that is not white space, and is the exact text of its span; together they hold all that is not white space. Each
+    begins up to `overlap_chars` before the end of the one before it, where words allow.
 
     Raises BadSettings unless 0 <= overlap_chars <= max_chars / 2.
     """
@@ -85,18 +124,19 @@ def _pages(document: Document) -> Iterator[tuple[int, int]]:
 
 def _page_spans(text: str, start: int, end: int, max_chars: int, overlap_chars: int) -> Iterator[Span]:
     longest = max_chars - overlap_chars
-    pieces = _joined(_pieces(text, start, end, longest), longest)
+    ruler = _Ruler(text, start, end)
+    pieces = _joined(_pieces(text, start, end, ruler, longest), ruler, longest)
     previous: Span | None = None
-    for first, last in _cheapest(pieces, longest):
+    for first, last in _cheapest(pieces, ruler, longest):
         begin, stop = pieces[first].start, pieces[last].end
         if previous and overlap_chars:
-            earliest = max(previous.start + 1, previous.end - overlap_chars, stop - max_chars)
-            begin = _overlapping(text, pieces, first, earliest)
+            overlap = ruler.before(previous.end, overlap_chars)
+            begin = _overlapping(text, pieces, first, max(previous.start + 1, overlap, ruler.before(stop, max_chars)))
         previous = Span(begin, stop)
         yield previous
 
 
-def _pieces(text: str, start: int, end: int, longest: int) -> Iterator[_Piece]:
+def _pieces(text: str, start: int, end: int, ruler: _Ruler, longest: int) -> Iterator[_Piece]:
     """Sentences and parts of long ones, in order."""
     fenced = False
     previous: Span | None = None
@@ -104,7 +144,7 @@ def _pieces(text: str, start: int, end: int, longest: int) -> Iterator[_Piece]:
         span = Span(start + sentence.start, start + sentence.end)
         cost = _cost(text, previous, span, fenced) if previous else 0.0
         fenced ^= _FENCE.match(text, span.start, span.end) is not None
-        for number, part in enumerate(_parts(text, span, longest)):
+        for number, part in enumerate(_parts(text, span, ruler, longest)):
             yield _Piece(part.start, part.end, _WITHIN_SENTENCE if number else cost)
         previous = span
 
@@ -128,12 +168,12 @@ def _is_headline(line: str) -> bool:
     return len(line) <= _SHORT_LINE and not _LIST_ITEM.match(line) and not _SENTENCE_END.search(line)
 
 
-def _parts(text: str, span: Span, longest: int) -> Iterator[Span]:
+def _parts(text: str, span: Span, ruler: _Ruler, longest: int) -> Iterator[Span]:
     """A sentence in parts of about the same length, none longer than `longest`."""
     at = span.start
-    while (rest := span.end - at) > longest:
-        ideal = at + -(-rest // -(-rest // longest))
-        cut = _cut(text, at + longest // 2, ideal, at + longest)
+    while (rest := ruler.length(at, span.end)) > longest:
+        ideal = -(-rest // -(-rest // longest))
+        cut = _cut(text, *(ruler.after(at, far) for far in (longest // 2, ideal, longest)))
         space = _SPACE.match(text, cut)
         yield Span(at, at + len(text[at:cut].rstrip()))
         at = space.end() if space else cut
@@ -158,19 +198,20 @@ def _begins_character(text: str, at: int) -> bool:
     return character not in _JOINERS and text[at - 1] != "\u200d"
 
 
-def _joined(pieces: Iterable[_Piece], longest: int) -> list[_Piece]:
+def _joined(pieces: Iterable[_Piece], ruler: _Ruler, longest: int) -> list[_Piece]:
     """The pieces with runs of tiny ones made one, but for headings."""
     joined: list[_Piece] = []
     for piece in pieces:
         last = joined[-1] if joined else None
-        if last and piece.cut_before != _AT_HEADING and (piece.end - last.start) * _SMALLEST < longest:
+        small = last and ruler.length(last.start, piece.end) * _SMALLEST < longest
+        if last and small and piece.cut_before != _AT_HEADING:
             joined[-1] = _Piece(last.start, piece.end, last.cut_before)
         else:
             joined.append(piece)
     return joined
 
 
-def _cheapest(pieces: Sequence[_Piece], longest: int) -> list[tuple[int, int]]:
+def _cheapest(pieces: Sequence[_Piece], ruler: _Ruler, longest: int) -> list[tuple[int, int]]:
     """First and last piece of each chunk, in order, for the cuts that cost least in sum. What a chunk's length costs
     grows with the square of the room it leaves, which evens the lengths out.
     """
@@ -179,7 +220,7 @@ def _cheapest(pieces: Sequence[_Piece], longest: int) -> list[tuple[int, int]]:
     for last, piece in enumerate(pieces):
         best, begin = float("inf"), last
         for first in range(last, -1, -1):
-            length = piece.end - pieces[first].start
+            length = ruler.length(pieces[first].start, piece.end)
             if length > longest:
                 break
             tiny = _TINY_CHUNK if length * _TINY < longest else 0.0

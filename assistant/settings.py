@@ -81,7 +81,9 @@ class ModelsSection(Section):
 
 
 class ChunksSection(Section):
-    max_chars: int = Field(1000, ge=200, le=8000, description="longest chunk, in characters")
+    max_chars: int = Field(
+        1000, ge=200, le=8000, description="longest chunk, in characters of English; others and digits count more"
+    )
     overlap_chars: int = Field(0, ge=0, description="characters two neighbouring chunks share; at most half of them")
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.chunks import split
+from assistant.chunks import size, split
 from assistant.documents import read
 from assistant.errors import BadSettings
 from assistant.records import Chunk, Document
@@ -29,7 +29,7 @@ def check(text: str, chunks: list[Chunk], max_chars: int, overlap_chars: int) ->
     covered = 0
     for number, chunk in enumerate(chunks):
         assert chunk.text == text[chunk.start : chunk.end] == chunk.text.strip()
-        assert 0 < len(chunk.text) <= max_chars
+        assert 0 < len(chunk.text) <= size(chunk.text) <= max_chars
         assert not text[covered : chunk.start].strip()
         assert covered - overlap_chars <= chunk.start
         if number:
@@ -84,6 +84,20 @@ def test_text_without_spaces_is_cut_after_sentences_then_clauses():
     assert all(chunk.endswith("，") for chunk in clauses)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", 0), ("word, word", 10), ("1874", 16), ("é", 2), ("中文", 6), ("👍", 4), ("\ud800", 3)]
+)
+def test_a_text_is_as_long_as_its_tokens_are_many(text: str, expected: int):
+    assert size(text) == expected
+
+
+def test_chunks_of_other_scripts_and_of_figures_are_shorter():
+    chinese = texts("中国的研发支出在二零二四年达到三点六万亿元，全球创新指数排名第十一位。" * 60, 1000)
+    assert 250 < max(map(len, chinese)) <= 333
+    figures = texts("1,234.5 | 6,789.0\n" * 300, 1000)
+    assert 300 < max(map(len, figures)) < 400
+
+
 @pytest.mark.parametrize("unit", ["e\u0301", "👩\u200d👩\u200d👧", "👍🏽", "नि"])
 def test_visible_characters_stay_whole(unit: str):
     chunks = texts(unit * 300, 200)
@@ -107,6 +121,13 @@ def test_a_comment_in_a_code_block_is_no_heading():
     body = (SENTENCE * 2).strip()
     text = f"{body}\n\n```\nrun one\n# comment\nrun two\n```\n\n{body}"
     assert any("run one\n# comment\nrun two" in chunk for chunk in texts(text, 230))
+
+
+@pytest.mark.parametrize("unit", ["word ", "x", "The rank rose. ", "中国的研发支出", '{"a": 1}, ', "1,234 "])
+def test_a_line_of_three_megabytes(unit: str):
+    text = unit * (3_000_000 // len(unit))
+    chunks = split(document(text), 1000, 0)
+    assert sum(len("".join(chunk.text.split())) for chunk in chunks) == len("".join(text.split()))
 
 
 def test_small_sections_share_a_chunk():
