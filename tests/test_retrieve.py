@@ -76,7 +76,7 @@ def test_a_question_without_any_known_word_still_finds_the_nearest(retriever: Re
 def test_equal_texts_appear_once(ingest: Ingest, retriever: Retriever):
     for number in range(12):
         sentence = "Tickets are sold on board only."
-        ingest.add_bytes(f"copy{number}.md", f"{sentence}\n\n{'x' * 1000}{number}\n".encode(), "default")
+        ingest.add_bytes(f"copy{number}.md", f"{sentence}\n\n{'x' * 1000}{chr(97 + number)}\n".encode(), "default")
     hits = retriever.search("default", "Where are tickets sold?", 6)
     texts = [hit.chunk.text for hit in hits]
     assert len(texts) == len(set(texts)) == 6
