@@ -266,7 +266,10 @@ install_packages() { # requirements file
         settings+=(--reinstall-package llama-cpp-python)
     fi
     cores=$(.venv/bin/python -c 'import os; print(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())')
-    note "llama.cpp is compiled for this machine ($GPU), about $((4 / cores + 1)) min on $cores cores;"
+    case $GPU in
+    cuda | rocm) note "llama.cpp is compiled for this machine ($GPU), of which the GPU's 150 files take by far the longest;" ;;
+    *) note "llama.cpp is compiled for this machine ($GPU), about $((4 / cores + 1)) min on $cores cores;" ;;
+    esac
     note "everything else takes less than a minute"
     while IFS= read -r word; do settings+=("$word"); done < <(build_settings)
     show_compiling &
