@@ -43,6 +43,7 @@ from assistant.sentences import spans
 from assistant.settings import Settings
 from assistant.tuning import engine_config
 from evals import claims as judged
+from evals import evaluation
 from evals.bm25 import Bm25
 from evals.checker import said
 from evals.public import Loaded, nq_paragraphs, squad2, xquad
@@ -50,7 +51,7 @@ from evals.records import Case, Claim, Given
 from evals.scorers.normal import holds
 
 SEED = 4242
-_ASKED = 400  # of the suite `squad2` with its own seed, none of which is taken
+_ASKED = 400  # of the suite `squad2` as an evaluation draws it, none of which is taken
 ANSWERS, FOUND = "answers", "found"  # the groups that the model answered
 LAYER = 17  # of 28: of 10, 13, 15, 17, 19, 21, 23, 25 and the last the best for the probe (lab book)
 _LANGUAGES = ("es", "zh", "de")
@@ -160,7 +161,7 @@ def _found(loaded: Loaded, count: int) -> list[Case]:
 
 def work(folder: Path, questions: int, found: int, claims: int) -> Iterator[Case | Claim]:
     """Cases and claims in turn, so that a run that is stopped has some of each. Raises BadInput."""
-    asked = {case.id for case in squad2(folder, _ASKED, 0).cases}
+    asked = {case.id for case in squad2(folder, _ASKED, evaluation.SEED).cases}
     cases = [case for case in squad2(folder, None, SEED).cases if case.id not in asked][:questions]
     searched = _found(nq_paragraphs(folder, None, SEED), 2 * found // 3)
     for code in _LANGUAGES:
