@@ -28,6 +28,7 @@ LOG=.venv/setup.log
 export VIRTUAL_ENV=$PWD/.venv # whatever environment is active in the user's shell
 DO_WITHOUT="Or do without: make setup GPU=cpu"
 PACKAGES_KB=3000000 # measured: 1.0 GB in .venv, as much in uv's cache, 0.4 GB while compiling
+CMAKE_FILES=(requirements/llama-cpp.cmake requirements/tile_config.h requirements/tiled_avx2.cpp requirements/repack_avx2.cpp)
 
 step() {
     STEP=$((STEP + 1))
@@ -201,14 +202,14 @@ vulkan_hint() {
 }
 
 fingerprint() { # of everything an installation depends on
-    cat "$1" requirements/build.txt requirements/llama-cpp.cmake requirements/tile_config.h pyproject.toml - <<EOF | "$PYTHON" -c \
+    cat "$1" requirements/build.txt "${CMAKE_FILES[@]}" pyproject.toml - <<EOF | "$PYTHON" -c \
         'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
 $PWD $GPU ${CMAKE_ARGS:-} $(.venv/bin/python --version)
 EOF
 }
 
 cmake_files() { # a number for what is in them
-    cat requirements/llama-cpp.cmake requirements/tile_config.h | cksum | cut -d ' ' -f 1
+    cat "${CMAKE_FILES[@]}" | cksum | cut -d ' ' -f 1
 }
 
 build_settings() { # as settings rather than environment: uv then keeps one built wheel for each choice

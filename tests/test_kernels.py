@@ -1,0 +1,140 @@
+"""llama.cpp's products of matrices, as compiled here with the kernels in requirements/, against its plain ones."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import assistant.engine.backend  # noqa: F401  (first of all that loads llama.cpp)
+
+import llama_cpp  # isort: skip
+
+GEMM = "ggml_gemm_q4_K_8x8_q8_K"
+K_QUANTS = (
+    "Q2_K",
+    "Q3_K",
+    "Q4_K",
+    "Q5_K",
+    "Q6_K",
+    "IQ4_XS",
+    "IQ3_XXS",
+    "IQ3_S",
+    "IQ2_XXS",
+    "IQ2_XS",
+    "IQ2_S",
+    "IQ1_S",
+)
+PLAIN = 7  # columns, the most for which llama.cpp does not take the tiled kernel
+
+Floats = NDArray[np.float32]
+
+
+class Memory(ctypes.Structure):
+    """ggml_init_params."""
+
+    _fields_ = (("mem_size", ctypes.c_size_t), ("mem_buffer", ctypes.c_void_p), ("no_alloc", ctypes.c_bool))
+
+
+def _library(name: str) -> ctypes.CDLL:
+    folder = Path(llama_cpp.__file__).parent / "lib"
+    files = [*folder.glob(f"lib{name}.so"), *folder.glob(f"lib{name}.dylib"), *folder.glob(f"{name}.dll")]
+    if not files:
+        pytest.skip(f"llama.cpp's library {name} is not in {folder}")
+    return ctypes.CDLL(str(files[0]))
+
+
+@pytest.fixture(scope="module")
+def cpu() -> ctypes.CDLL:
+    library = _library("ggml-cpu")
+    library.ggml_cpu_init()  # fills the table of half floats that the plain product reads
+    library.ggml_graph_compute_with_ctx.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+    return library
+
+
+@pytest.fixture(scope="module")
+def base() -> ctypes.CDLL:
+    library = _library("ggml-base")
+    pointer, size, whole = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64
+    for name, result, arguments in (
+        ("ggml_init", pointer, (Memory,)),
+        ("ggml_free", None, (pointer,)),
+        ("ggml_new_tensor_2d", pointer, (pointer, ctypes.c_int, whole, whole)),
+        ("ggml_mul_mat", pointer, (pointer, pointer, pointer)),
+        ("ggml_new_graph", pointer, (pointer,)),
+        ("ggml_build_forward_expand", None, (pointer, pointer)),
+        ("ggml_get_data", pointer, (pointer,)),
+        ("ggml_row_size", size, (ctypes.c_int, whole)),
+        ("ggml_quantize_chunk", size, (ctypes.c_int, pointer, pointer, whole, whole, whole, pointer)),
+    ):
+        getattr(library, name).restype, getattr(library, name).argtypes = result, arguments
+    return library
+
+
+def _product(base: ctypes.CDLL, cpu: ctypes.CDLL, kind: int, weights: bytes, columns: Floats) -> Floats:
+    """[columns, rows], by llama.cpp."""
+    count, width = columns.shape
+    rows = len(weights) // base.ggml_row_size(kind, width)
+    context = base.ggml_init(Memory(64 << 20, None, False))
+    left = base.ggml_new_tensor_2d(context, kind, width, rows)
+    right = base.ggml_new_tensor_2d(context, llama_cpp.GGML_TYPE_F32, width, count)
+    ctypes.memmove(base.ggml_get_data(left), weights, len(weights))
+    ctypes.memmove(base.ggml_get_data(right), np.ascontiguousarray(columns).ctypes.data, columns.nbytes)
+    product, graph = base.ggml_mul_mat(context, left, right), base.ggml_new_graph(context)
+    base.ggml_build_forward_expand(graph, product)
+    assert cpu.ggml_graph_compute_with_ctx(context, graph, 2) == 0
+    data = ctypes.string_at(base.ggml_get_data(product), 4 * count * rows)
+    base.ggml_free(context)
+    return np.frombuffer(data, np.float32).reshape(count, rows)
+
+
+@pytest.mark.parametrize("name", K_QUANTS)
+@pytest.mark.parametrize(("width", "rows", "count"), [(256, 16, 9), (768, 40, 16), (1536, 272, 83)])
+def test_tiled_products(base: ctypes.CDLL, cpu: ctypes.CDLL, name: str, width: int, rows: int, count: int) -> None:
+    rng, kind = np.random.default_rng(count), getattr(llama_cpp, f"GGML_TYPE_{name}")
+    values = rng.standard_normal((rows, width)).astype(np.float32)
+    weights = ctypes.create_string_buffer(rows * base.ggml_row_size(kind, width))
+    importance = np.ones(width, np.float32)
+    base.ggml_quantize_chunk(kind, values.ctypes.data, weights, 0, rows, width, importance.ctypes.data)
+    columns = rng.standard_normal((count, width)).astype(np.float32)
+    columns[0] = np.sign(columns[0])  # all codes as large as they can be
+    found = _product(base, cpu, kind, weights.raw, columns)
+    few = [_product(base, cpu, kind, weights.raw, columns[at : at + PLAIN]) for at in range(0, count, PLAIN)]
+    plain = np.vstack(few)
+    np.testing.assert_allclose(found, plain, rtol=0, atol=1e-5 * float(np.abs(plain).max()))
+
+
+def _repacked(rng: np.random.Generator, rows: int, width: int) -> bytes:
+    """Random weights in llama.cpp's block_q4_Kx8: scales and minima of blocks, packed ones of subblocks, codes."""
+    blocks = rows // 8 * width // 256
+    ends = (rng.random((blocks, 16)) * 0.01).astype(np.float16).view(np.uint8)
+    return np.hstack([ends, rng.integers(0, 256, (blocks, 96 + 1024), np.uint8)]).astype(np.uint8).tobytes()
+
+
+def _columns(cpu: ctypes.CDLL, values: Floats) -> bytes:
+    """Activations in llama.cpp's block_q8_Kx4, four columns together."""
+    found = b""
+    for first in range(0, len(values), 4):
+        four = np.ascontiguousarray(values[first : first + 4])
+        out = ctypes.create_string_buffer(1168 * four.shape[1] // 256)
+        cpu.ggml_quantize_mat_q8_K_4x8(ctypes.c_void_p(four.ctypes.data), out, ctypes.c_int64(four.shape[1]))
+        found += out.raw
+    return found
+
+
+@pytest.mark.parametrize(("width", "rows", "count"), [(256, 8, 4), (512, 24, 12), (1536, 16, 132), (256, 8, 260)])
+def test_products_of_repacked_weights(cpu: ctypes.CDLL, width: int, rows: int, count: int) -> None:
+    if not hasattr(cpu, GEMM):
+        pytest.skip(f"this build of llama.cpp has no {GEMM}")
+    rng = np.random.default_rng(width + count)
+    weights = _repacked(rng, rows, width)
+    columns = rng.standard_normal((count, width)).astype(np.float32)
+    columns[0] = np.sign(columns[0])
+    values, found = _columns(cpu, columns), np.zeros((2, count, rows), np.float32)
+    for out, name in zip(found, (GEMM, f"{GEMM}_generic"), strict=True):
+        at = ctypes.c_void_p(out.ctypes.data)
+        getattr(cpu, name)(width, at, ctypes.c_size_t(rows), weights, values, count, rows)
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-5 * float(np.abs(found[1]).max()))
