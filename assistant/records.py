@@ -191,6 +191,15 @@ OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """What tells whether a known file needs work. `revision` names the pipeline that read and cut it."""
+
+    sha256: str
+    revision: str
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentInfo:
     """A stored document without its text."""
 

@@ -7,8 +7,9 @@ given, as it knows them: the state of a document before a change or after it. do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,12 @@ BEFORE = 0.4  # what the question before counts where this one alone finds nothi
 # Between these cosines of the question and its nearest chunk the question before counts less and less. Measured with
 # all-MiniLM-L6-v2; another model may need others.
 LOST, SURE = 0.3, 0.6
+WIDER = 8  # times as many candidates are ranked where most of them may be of documents that are not meant
 _LEAST = 1e-9  # instead of a division by nothing
+
+
+# So many of a side's best chunks, in these documents; None: in all.
+_Look = Callable[[int, Sequence[str] | None], dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,8 @@ class _Place:
     """Where to look: in a collection, in these documents of it; None: in all."""
 
     collection: str
-    documents: tuple[str, ...] | None
+    documents: frozenset[str] | None
+    share: float = 1.0  # of all documents
 
 
 class Retriever:
@@ -104,13 +111,13 @@ class Retriever:
             )
         if not where:
             return _Place(collection, None)
-        chosen = tuple(info.id for info in self._library.documents(collection) if where.fits(info))
+        chosen = frozenset(self._library.fitting(collection, where))
         if not chosen:
             raise EmptyCollection(
                 f"The collection {collection} has no documents with {where}.",
                 "`assistant documents list` shows what is known of each.",
             )
-        return _Place(collection, chosen)
+        return _Place(collection, chosen, len(chosen) / max(1, len(self._library.fitting(collection, Where()))))
 
     def _hits(self, place: _Place, asked: Sequence[_Asked], k: int) -> list[Hit]:
         pool = max(POOL, PER_HIT * k)
@@ -143,13 +150,35 @@ class Retriever:
 
     def _sides(self, place: _Place, asked: _Asked, pool: int) -> tuple[dict[str, float], dict[str, float]]:
         """The chunks nearest by meaning, and those that share words."""
-        near = self._index.search(place.collection, asked.vector, pool, self._embedder, place.documents)
+        near = self._best(
+            place,
+            pool,
+            lambda n, within: self._index.search(place.collection, asked.vector, n, self._embedder, within),
+        )
         if not near:
             raise StorageError(
                 f"The index has no chunks of the collection {place.collection}, though there are documents.",
                 "Run `assistant ingest` on any of your folders: it is made again from the stored texts.",
             )
-        return near, self._library.match(place.collection, asked.text, pool, place.documents)
+        return near, self._best(
+            place, pool, lambda n, within: self._library.match(place.collection, asked.text, n, within)
+        )
+
+    def _best(self, place: _Place, pool: int, look: _Look) -> dict[str, float]:
+        """The `pool` best of one side in the documents that are meant.
+
+        Ranking all chunks and leaving out those of others is much quicker than being told of thousands of documents.
+        Where only few documents are meant, or too few of their chunks are among the best, these are named one by one.
+        """
+        if place.documents is None:
+            return look(pool, None)
+        if place.share * WIDER >= 1:
+            found = look(WIDER * pool, None)
+            owners = self._library.owners(place.collection, found)
+            kept = {name: score for name, score in found.items() if owners.get(name) in place.documents}
+            if len(kept) >= pool or len(found) < WIDER * pool:
+                return dict(islice(kept.items(), pool))
+        return look(pool, list(place.documents))
 
     def _reranked(
         self,

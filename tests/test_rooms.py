@@ -51,7 +51,8 @@ STAGES = {
     "pairs": {"sessions"},
     "index": {"late", "shared_folder"},
     "late": {"database"},
-    "library": {"database", "lexical", "repeats", "schema"},
+    "library": {"database", "filters", "lexical", "repeats", "schema"},
+    "filters": {"database"},
     "repeats": {"boilerplate", "database", "likeness", "schema"},
     # it is handed the first four, and names their types
     "retrieve": {"embedder", "index", "library", "pairs", "boilerplate", "hints", "late", "likeness"},
