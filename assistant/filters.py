@@ -1,4 +1,4 @@
-"""Which documents fit a `Where`, and which chunks are theirs, asked of the library's tables.
+"""Which documents fit a `Where`, and the rows of their chunks, asked of the library's tables.
 
 `Where.fits` stands here once more, as conditions of SQL: a collection may have many thousands of documents. They read
 an index (schema.FACTS) and not the rows, which hold whole texts.
@@ -26,23 +26,17 @@ _CONDITIONS = {
 }
 
 
-def fitting(database: Database, collection: int, where: Where) -> list[str]:
-    """The ids of the documents that fit; all, where nothing is asked of them."""
+def fitting(database: Database, collection: int, where: Where) -> tuple[list[str], int]:
+    """The ids of the documents that fit (all, where nothing is asked of them), and about how many chunks they have."""
     asked = [key for key in KEYS if getattr(where, key)]
     conditions = [_CONDITIONS[key].format(value=f"?{number}") for number, key in enumerate(asked, start=2)]
     sql = f"SELECT document_id FROM documents d WHERE {' AND '.join(['collection = ?1', *conditions])}"
-    return [name for (name,) in database.read(sql, collection, *(getattr(where, key) for key in asked))]
-
-
-def owners(database: Database, collection: int, chunk_ids: Iterable[str]) -> dict[str, str]:
-    """Chunk id to the id of its document, for those that count."""
-    rows = database.read(
-        """SELECT c.chunk_id, d.document_id FROM chunks c JOIN documents d ON d.id = c.document
-            WHERE c.collection = ? AND c.chunk_id IN (SELECT value FROM json_each(?))""",
+    found = [name for (name,) in database.read(sql, collection, *(getattr(where, key) for key in asked))]
+    [(documents, chunks)] = database.read(
+        "SELECT (SELECT count(*) FROM documents WHERE collection = c.id), chunks FROM collections c WHERE id = ?",
         collection,
-        json.dumps(list(chunk_ids)),
     )
-    return dict(rows)
+    return found, round(chunks * len(found) / max(1, documents))
 
 
 def chunk_rows(database: Database, collection: int, documents: Iterable[str]) -> list[int]:

@@ -113,13 +113,9 @@ class Library:
         """The lines that many documents of a collection have, as `boilerplate.hashes` gives them."""
         return self._repeats.lines(self._id(collection), self.generation(collection))
 
-    def fitting(self, collection: str, where: Where) -> list[str]:
-        """The ids of the documents that fit."""
+    def fitting(self, collection: str, where: Where) -> tuple[list[str], int]:
+        """The ids of the documents that fit, and about how many chunks they have."""
         return filters.fitting(self._database, self._id(collection), where)
-
-    def owners(self, collection: str, chunk_ids: Iterable[str]) -> dict[str, str]:
-        """Those of `chunk_ids` that count now, each with the id of its document."""
-        return filters.owners(self._database, self._id(collection), chunk_ids)
 
     def match(
         self, collection: str, question: str, n: int, documents: Iterable[str] | None = None

@@ -49,6 +49,11 @@ class Chunk:
     date: str | None = None
 
 
+def owner(chunk_id: str) -> str:
+    """The id of a chunk's document."""
+    return chunk_id.rsplit("-", 2)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of some text, `text[start:end]`."""

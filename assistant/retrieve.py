@@ -7,9 +7,10 @@ given, as it knows them: the state of a document before a change or after it. do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from assistant.errors import EmptyCollection, StorageError
 from assistant.index import Index
 from assistant.library import Library
 from assistant.pairs import CrossEncoder
-from assistant.records import Chunk, Hit, Span
+from assistant.records import Chunk, Hit, Span, owner
 from assistant.where import Where
 
 POOL = 100  # candidates that each side gives, at least
@@ -38,12 +39,13 @@ BEFORE = 0.4  # what the question before counts where this one alone finds nothi
 # Between these cosines of the question and its nearest chunk the question before counts less and less. Measured with
 # all-MiniLM-L6-v2; another model may need others.
 LOST, SURE = 0.3, 0.6
-WIDER = 8  # times as many candidates are ranked where most of them may be of documents that are not meant
+AMPLE = 1.5  # times as many chunks are ranked as would by chance hold enough of the documents that are meant
+DEARER = 3  # a chunk more to be ranked among all costs as much as so many that are compared one by one (docs/lab.md)
 _LEAST = 1e-9  # instead of a division by nothing
 
 
 # So many of a side's best chunks, in these documents; None: in all.
-_Look = Callable[[int, Sequence[str] | None], dict[str, float]]
+_Look = Callable[[int, Collection[str] | None], dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,9 @@ class _Place:
     """Where to look: in a collection, in these documents of it; None: in all."""
 
     collection: str
-    documents: frozenset[str] | None
-    share: float = 1.0  # of all documents
+    documents: frozenset[str] | None = None
+    chunks: int = 0  # of these documents, about
+    share: float = 1.0  # of all chunks
 
 
 class Retriever:
@@ -110,14 +113,14 @@ class Retriever:
                 f"The collection {collection} has no documents.", f"`assistant ingest PATH --collection {collection}`."
             )
         if not where:
-            return _Place(collection, None)
-        chosen = frozenset(self._library.fitting(collection, where))
+            return _Place(collection)
+        chosen, chunks = self._library.fitting(collection, where)
         if not chosen:
             raise EmptyCollection(
                 f"The collection {collection} has no documents with {where}.",
                 "`assistant documents list` shows what is known of each.",
             )
-        return _Place(collection, chosen, len(chosen) / max(1, len(self._library.fitting(collection, Where()))))
+        return _Place(collection, frozenset(chosen), chunks, chunks / self._library.count(collection))
 
     def _hits(self, place: _Place, asked: Sequence[_Asked], k: int) -> list[Hit]:
         pool = max(POOL, PER_HIT * k)
@@ -167,18 +170,18 @@ class Retriever:
     def _best(self, place: _Place, pool: int, look: _Look) -> dict[str, float]:
         """The `pool` best of one side in the documents that are meant.
 
-        Ranking all chunks and leaving out those of others is much quicker than being told of thousands of documents.
-        Where only few documents are meant, or too few of their chunks are among the best, these are named one by one.
+        Those of few are compared one by one. Where many are meant it is quicker to rank more of all chunks and leave out
+        others', unless too few are left.
         """
         if place.documents is None:
             return look(pool, None)
-        if place.share * WIDER >= 1:
-            found = look(WIDER * pool, None)
-            owners = self._library.owners(place.collection, found)
-            kept = {name: score for name, score in found.items() if owners.get(name) in place.documents}
-            if len(kept) >= pool or len(found) < WIDER * pool:
+        wider = ceil(AMPLE * pool / place.share)
+        if DEARER * wider < place.chunks:
+            found = look(wider, None)
+            kept = {name: score for name, score in found.items() if owner(name) in place.documents}
+            if len(kept) >= pool or len(found) < wider:
                 return dict(islice(kept.items(), pool))
-        return look(pool, list(place.documents))
+        return look(pool, place.documents)
 
     def _reranked(
         self,
