@@ -170,8 +170,8 @@ class Retriever:
     def _best(self, place: _Place, pool: int, look: _Look) -> dict[str, float]:
         """The `pool` best of one side in the documents that are meant.
 
-        Those of few are compared one by one. Where many are meant it is quicker to rank more of all chunks and leave out
-        others', unless too few are left.
+        Those of few are compared one by one. Where many are meant it is quicker to rank more of all chunks and leave
+        out others', unless too few are left.
         """
         if place.documents is None:
             return look(pool, None)

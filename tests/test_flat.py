@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_index import MODEL, vectors
+
+from assistant.flat import Flat
+from assistant.index import Index
+from assistant.records import Chunk
+
+CHUNKS = [Chunk(f"{name}-{at}-{at + 1}", name, f"text {at}", at, at + 1) for name in "abcd" for at in range(5)]
+
+
+def nearest(made: np.ndarray, question: np.ndarray, n: int, documents: set[str]) -> dict[str, float]:
+    """What comes of comparing all."""
+    scores = {chunk.id: float(v @ question) for chunk, v in zip(CHUNKS, made, strict=True)}
+    meant = {chunk.id: scores[chunk.id] for chunk in CHUNKS if chunk.document_id in documents}
+    return dict(sorted(meant.items(), key=lambda one: -one[1])[:n])
+
+
+def test_all_chunks_of_the_documents_are_compared(tmp_path: Path):
+    flat, made = Flat(tmp_path / "vectors.sqlite3"), vectors(len(CHUNKS))
+    flat.put("one", "model", CHUNKS, 7 * made)  # lengths do not matter
+    for documents in ({"a"}, {"b", "d"}, set("abcd")):
+        for n in (1, 4, 50):
+            found = flat.search("one", "model", made[3], n, documents)
+            expected = nearest(made, made[3], n, documents)
+            assert found == pytest.approx(expected, abs=1e-6)
+            assert list(found) == list(expected)
+    flat.close()
+
+
+def test_what_it_lacks_is_said(tmp_path: Path):
+    flat, made = Flat(tmp_path / "vectors.sqlite3"), vectors(len(CHUNKS))
+    flat.put("one", "model", CHUNKS[:10], made[:10])
+    assert flat.search("one", "model", made[0], 5, {"a", "b"})
+    for collection, model, documents in (
+        ("one", "model", {"a", "c"}),
+        ("one", "other", {"a"}),
+        ("two", "model", {"a"}),
+    ):
+        assert flat.search(collection, model, made[0], 5, documents) is None
+    flat.drop("one", [chunk.id for chunk in CHUNKS[:5]])
+    assert flat.search("one", "model", made[0], 5, {"a"}) is None
+    flat.clear("one")
+    assert flat.search("one", "model", made[0], 5, {"b"}) is None
+    flat.close()
+
+
+def test_an_index_with_vectors_and_one_without_find_the_same(tmp_path: Path):
+    index, made = Index(tmp_path / "chroma"), vectors(len(CHUNKS))
+    index.add("default", CHUNKS, made, MODEL)
+    expected = nearest(made, made[7], 4, {"b", "c"})
+    assert index.search("default", made[7], 4, MODEL, {"b", "c"}) == pytest.approx(expected, abs=1e-5)
+    index._beside()[1].clear()  # as it was before there was a flat index
+    assert index.search("default", made[7], 4, MODEL, {"b", "c"}) == pytest.approx(expected, abs=1e-5)
+    index.delete("default", [chunk.id for chunk in CHUNKS])
+    assert index.search("default", made[7], 4, MODEL, {"b", "c"}) == {}
+    index.close()
