@@ -40,7 +40,7 @@ BEFORE = 0.4  # what the question before counts where this one alone finds nothi
 # all-MiniLM-L6-v2; another model may need others.
 LOST, SURE = 0.3, 0.6
 AMPLE = 1.5  # times as many chunks are ranked as would by chance hold enough of the documents that are meant
-DEARER = 3  # a chunk more to be ranked among all costs as much as so many that are compared one by one (docs/lab.md)
+DEARER = 5  # a chunk more to be ranked among all costs as much as so many that are compared one by one (docs/lab.md)
 _LEAST = 1e-9  # instead of a division by nothing
 
 

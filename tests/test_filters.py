@@ -137,7 +137,7 @@ def test_what_is_found_is_what_a_search_through_all_would_find(
     ingest: Ingest, where: Where, rerank: bool, monkeypatch: pytest.MonkeyPatch
 ):
     """With pools so small that some of these are looked for among all chunks, and not always enough of them found."""
-    for name, value in (("POOL", 3), ("PER_HIT", 1), ("RERANKED", 3)):
+    for name, value in (("POOL", 3), ("PER_HIT", 1), ("RERANKED", 3), ("DEARER", 3)):
         monkeypatch.setattr(retrieve, name, value)
     fitting = {info.id for info in ingest.documents("default") if where.fits(info)}
     for question in ("Is the ferry to Skarv late?", "ferry", "harbour", "ord5 aord0 late", "nothing of it"):

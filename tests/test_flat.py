@@ -42,6 +42,14 @@ def test_what_it_lacks_is_said(tmp_path: Path):
         ("two", "model", {"a"}),
     ):
         assert flat.search(collection, model, made[0], 5, documents) is None
+    flat.drop("one", [CHUNKS[0].id, CHUNKS[3].id, CHUNKS[7].id, "c-0-1"])
+    assert flat.search("one", "model", made[0], 50, {"a", "b"}) == pytest.approx(
+        {chunk.id: float(made[at] @ made[0]) for at, chunk in enumerate(CHUNKS[:10]) if at not in (0, 3, 7)}, abs=1e-6
+    )
+    flat.put("one", "model", CHUNKS[1:4], made[11:14])  # in the place of what was there
+    assert flat.search("one", "model", made[0], 50, {"a"}) == pytest.approx(
+        {CHUNKS[at].id: float(made[v] @ made[0]) for at, v in ((1, 11), (2, 12), (3, 13), (4, 4))}, abs=1e-6
+    )
     flat.drop("one", [chunk.id for chunk in CHUNKS[:5]])
     assert flat.search("one", "model", made[0], 5, {"a"}) is None
     flat.clear("one")
