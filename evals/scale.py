@@ -9,7 +9,7 @@ to stdout.
 The files are made up, the same in every run: words of the embedder's vocabulary, which stands in the order of their
 frequency, by Zipf's law; each document has a topic, of which a third of its words are, and states a title, a
 publisher, an author and a date. They come in by the product's own ingest, but for the embedder's forward pass, as
-100,000 chunks would take it half an hour and more. In its place each token has a fixed random vector, the shorter the
+100,000 chunks would take it an hour. In its place each token has a fixed random vector, the shorter the
 more frequent the token is, so that texts are alike that share rarer words. So `ingest` tells what all but embedding
 takes; `sample` takes a few files in with the real embedder and tells the rate that a user has. When questions are
 asked the model runs and its result is thrown away: times are those from question to hits.
@@ -56,6 +56,7 @@ PUBLISHERS = 200
 FIRST_DAY, DAYS = date(2005, 1, 1), 20 * 365
 K = 4  # hits asked for, as by default
 ASKED = 8  # words of a question, which stand side by side in a document
+EIGHTHS = 8  # of a run, after which its memory is noted
 QUANTILES = {"p50": 0.5, "p95": 0.95}
 _MB = 1 << 20
 
@@ -171,23 +172,29 @@ def _unit(vectors: Vectors) -> Vectors:
 
 @dataclass
 class Watch:
-    """Follows a run of ingest: chunks, seconds since the first one, and the process's memory."""
+    """Follows a run of ingest: new chunks, when the first of their files was begun, and the process's memory."""
 
     chunks: int = 0
     peak: int = 0
-    started: float = 0.0
+    begun: float = 0.0
     memory: list[tuple[int, int]] = field(default_factory=list)  # files done, MB
+    _file: float = 0.0
 
     def __call__(self, progress: Progress) -> None:
         if progress.unit == "chunks":
-            self.started = self.started or time.perf_counter()
+            self.begun = self.begun or self._file
             self.chunks = progress.done
             return
+        self._file = time.perf_counter()
         used = psutil.Process().memory_info().rss // _MB
         self.peak = max(self.peak, used)
-        if progress.total and progress.done * 8 // progress.total >= len(self.memory):
+        if progress.total and progress.done * EIGHTHS // progress.total >= len(self.memory):
             self.memory.append((progress.done, used))
             told(f"files {progress.done} of {progress.total}, {self.chunks} chunks new, {used} MB")
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.begun if self.begun else 0.0
 
 
 @dataclass
@@ -236,8 +243,8 @@ class Scale:
         with closing(Ingest.open(settings)) as ingest:
             watch = Watch()
             ingest.add(paths, "sample", progress=watch, cancel=self.cancel)
-            self._stop()
-            seconds = time.perf_counter() - watch.started
+            self.check_stop()
+            seconds = watch.seconds
             ingest.delete_collection("sample")
         return {"chunks": watch.chunks, "chunks_per_s": round(watch.chunks / seconds, 1)}
 
@@ -246,7 +253,7 @@ class Scale:
         watch = Watch()
         with closing(self.ingest()) as ingest:
             report = ingest.add([self.files], COLLECTION, progress=watch, cancel=self.cancel)
-        seconds = before.get("seconds", 0) + (time.perf_counter() - watch.started if watch.started else 0)
+        seconds = before.get("seconds", 0) + watch.seconds
         outcomes = [file.outcome for file in report.files]
         documents, chunks = (
             before.get("documents", 0) + outcomes.count("added"),
@@ -271,10 +278,10 @@ class Scale:
         started = time.perf_counter()
         with closing(self.ingest()) as ingest:
             report = ingest.add([self.files], COLLECTION, progress=watch, cancel=self.cancel)
-        self._stop()
+        self.check_stop()
         seconds = time.perf_counter() - started
         if others := {file.outcome for file in report.files} - {"unchanged"}:
-            raise SystemExit(f"Some files are {', '.join(sorted(others))}: do the step ingest first.")
+            raise SystemExit(f"Some files are {', '.join(sorted(others))}.")
         count = len(report.files)
         return {"seconds": round(seconds, 1), "documents_per_s": round(count / seconds), "peak_mb": watch.peak}
 
@@ -325,16 +332,16 @@ class Scale:
             if place:
                 times.append((time.perf_counter() - started) * 1000)
                 right += any(hit.chunk.title == self.writer.title(int(number)) for hit in hits)
-            self._stop()
+            self.check_stop()
         quantiles = {name: round(float(np.quantile(times, q)), 1) for name, q in QUANTILES.items()}
         return quantiles | {"own_document_found": round(right / len(times), 2), "load": round(os.getloadavg()[0], 1)}
 
     def _check(self, number: int, what: str) -> None:
         if number % 1000 == 999:
             told(f"{number + 1} of {self.documents} {what}")
-        self._stop()
+        self.check_stop()
 
-    def _stop(self) -> None:
+    def check_stop(self) -> None:
         if self.cancel.is_set():
             raise SystemExit(130)
 
@@ -369,9 +376,11 @@ def run(scale: Scale, steps: list[str]) -> Figures:
     actions = {"make": scale.make, "sample": scale.sample, "ingest": scale.take, "unchanged": scale.unchanged}
     for step in steps:
         told(step)
+        if step in ("unchanged", "search") and not found.get("ingest", {}).get("done"):
+            raise SystemExit(f"Before {step} comes the step ingest.")
         before = found.get(step, {})
         found = keep(scale.folder, found | {step: (actions | {"search": scale.search})[step](before)})
-        scale._stop()
+        scale.check_stop()
     return found
 
 
