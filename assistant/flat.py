@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.database import Database
-from assistant.records import Chunk, owner
+from assistant.records import owner
 
 _VERSION = 1
 _SCHEMA = (
     # a row is what of a document came in at once: thousands of chunks are read three times as quickly as one by one
     """CREATE TABLE vectors (
         id INTEGER PRIMARY KEY, collection TEXT NOT NULL, document_id TEXT NOT NULL, embedder TEXT NOT NULL,
-        chunk_ids TEXT NOT NULL, units BLOB NOT NULL)""",
-    "CREATE INDEX vectors_by_document ON vectors (collection, document_id)",
+        chunks INTEGER NOT NULL, chunk_ids TEXT NOT NULL, units BLOB NOT NULL)""",
+    "CREATE INDEX vectors_by_document ON vectors (collection, document_id, chunks)",
 )
 
 
@@ -40,14 +40,23 @@ class Flat:
     def close(self) -> None:
         self._database.close()
 
-    def put(self, collection: str, embedder: str, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """`vectors` is [len(chunks), dimensions]; `embedder` is the hash of the model they come from."""
+    def put(self, collection: str, embedder: str, chunk_ids: Sequence[str], vectors: Vectors) -> None:
+        """`vectors` is [len(chunk_ids), dimensions]; `embedder` is the hash of the model they come from."""
         units = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
         with self._database.change():
-            self._take_out(collection, [chunk.id for chunk in chunks])
-            for document, places in groupby(range(len(chunks)), lambda place: chunks[place].document_id):
+            self._take_out(collection, chunk_ids)
+            for document, places in groupby(range(len(chunk_ids)), lambda place: owner(chunk_ids[place])):
                 chosen = list(places)
-                self._insert(collection, document, embedder, [chunks[place].id for place in chosen], units[chosen])
+                self._insert(collection, document, embedder, [chunk_ids[place] for place in chosen], units[chosen])
+
+    def count(self, collection: str) -> int:
+        """How many chunks there are; 0 for an unknown collection."""
+        return int(self._database.read("SELECT total(chunks) FROM vectors WHERE collection = ?", collection)[0][0])
+
+    def chunk_ids(self, collection: str) -> set[str]:
+        """Every chunk there is."""
+        rows = self._database.read("SELECT chunk_ids FROM vectors WHERE collection = ?", collection)
+        return {chunk_id for (ids,) in rows for chunk_id in ids.split()}
 
     def search(
         self, collection: str, embedder: str, vector: Vectors, n: int, documents: Collection[str]
@@ -85,8 +94,9 @@ class Flat:
 
     def _insert(self, collection: str, document: str, embedder: str, chunk_ids: Sequence[str], units: Vectors) -> None:
         self._database.run(
-            "INSERT INTO vectors (collection, document_id, embedder, chunk_ids, units) VALUES (?, ?, ?, ?, ?)",
-            *(collection, document, embedder, " ".join(chunk_ids), units.tobytes()),
+            """INSERT INTO vectors (collection, document_id, embedder, chunks, chunk_ids, units)
+                VALUES (?, ?, ?, ?, ?, ?)""",
+            *(collection, document, embedder, len(chunk_ids), " ".join(chunk_ids), units.tobytes()),
         )
 
     def _take_out(self, collection: str, chunk_ids: Iterable[str]) -> None:

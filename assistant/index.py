@@ -114,7 +114,7 @@ class Index:
                     documents=[chunk.text for chunk in part],
                     metadatas=[_metadata(chunk) for chunk in part],
                 )
-        self._beside()[1].put(collection, embedder.sha256, chunks, vectors)
+        self._beside()[1].put(collection, embedder.sha256, [chunk.id for chunk in chunks], vectors)
         if codes:
             self._beside()[0].put(collection, embedder.sha256, zip((chunk.id for chunk in chunks), codes, strict=True))
 
@@ -168,6 +168,18 @@ class Index:
             _check_embedder(collection, handle.metadata, embedder)
             found = handle.query(query_embeddings=vector[None, :], n_results=n, where=within, include=["distances"])
         return {name: 1.0 - far for name, far in zip(found["ids"][0], found["distances"][0], strict=True)}
+
+    def fill(self, collection: str) -> None:
+        """Puts into the flat index what it lacks: chunks that came in before there was one."""
+        flat = self._beside()[1]
+        with self._reading():
+            handle = self._handle(collection)
+            if handle is None or handle.count() == flat.count(collection):
+                return
+            missing = sorted(set(handle.get(include=[])["ids"]) - flat.chunk_ids(collection))
+            for first in range(0, len(missing), BATCH):
+                found = handle.get(ids=missing[first : first + BATCH], include=["embeddings"])
+                flat.put(collection, handle.metadata["embedder_sha256"], found["ids"], np.asarray(found["embeddings"]))
 
     def check(self, collection: str, embedder: Identity) -> None:
         """Raises EmbedderMismatch if the collection was made with another model."""

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_embedder import FakeEmbedder
 from test_index import MODEL, vectors
 
 from assistant.flat import Flat
 from assistant.index import Index
+from assistant.ingest import Ingest
 from assistant.records import Chunk
 
 CHUNKS = [Chunk(f"{name}-{at}-{at + 1}", name, f"text {at}", at, at + 1) for name in "abcd" for at in range(5)]
@@ -22,7 +24,7 @@ def nearest(made: np.ndarray, question: np.ndarray, n: int, documents: set[str])
 
 def test_all_chunks_of_the_documents_are_compared(tmp_path: Path):
     flat, made = Flat(tmp_path / "vectors.sqlite3"), vectors(len(CHUNKS))
-    flat.put("one", "model", CHUNKS, 7 * made)  # lengths do not matter
+    flat.put("one", "model", [chunk.id for chunk in CHUNKS], 7 * made)  # lengths do not matter
     for documents in ({"a"}, {"b", "d"}, set("abcd")):
         for n in (1, 4, 50):
             found = flat.search("one", "model", made[3], n, documents)
@@ -34,7 +36,7 @@ def test_all_chunks_of_the_documents_are_compared(tmp_path: Path):
 
 def test_what_it_lacks_is_said(tmp_path: Path):
     flat, made = Flat(tmp_path / "vectors.sqlite3"), vectors(len(CHUNKS))
-    flat.put("one", "model", CHUNKS[:10], made[:10])
+    flat.put("one", "model", [chunk.id for chunk in CHUNKS[:10]], made[:10])
     assert flat.search("one", "model", made[0], 5, {"a", "b"})
     for collection, model, documents in (
         ("one", "model", {"a", "c"}),
@@ -46,7 +48,7 @@ def test_what_it_lacks_is_said(tmp_path: Path):
     assert flat.search("one", "model", made[0], 50, {"a", "b"}) == pytest.approx(
         {chunk.id: float(made[at] @ made[0]) for at, chunk in enumerate(CHUNKS[:10]) if at not in (0, 3, 7)}, abs=1e-6
     )
-    flat.put("one", "model", CHUNKS[1:4], made[11:14])  # in the place of what was there
+    flat.put("one", "model", [chunk.id for chunk in CHUNKS[1:4]], made[11:14])  # in the place of what was there
     assert flat.search("one", "model", made[0], 50, {"a"}) == pytest.approx(
         {CHUNKS[at].id: float(made[v] @ made[0]) for at, v in ((1, 11), (2, 12), (3, 13), (4, 4))}, abs=1e-6
     )
@@ -64,6 +66,21 @@ def test_an_index_with_vectors_and_one_without_find_the_same(tmp_path: Path):
     assert index.search("default", made[7], 4, MODEL, {"b", "c"}) == pytest.approx(expected, abs=1e-5)
     index._beside()[1].clear()  # as it was before there was a flat index
     assert index.search("default", made[7], 4, MODEL, {"b", "c"}) == pytest.approx(expected, abs=1e-5)
+    index._beside()[1].put("default", MODEL.sha256, [CHUNKS[5].id], made[5:6])
+    index.fill("default")
+    assert index._beside()[1].count("default") == len(CHUNKS)
+    kept = index._beside()[1].search("default", MODEL.sha256, made[7], 4, {"b", "c"})
+    assert kept == pytest.approx(expected, abs=1e-5)
     index.delete("default", [chunk.id for chunk in CHUNKS])
+    assert index._beside()[1].chunk_ids("default") == set()
     assert index.search("default", made[7], 4, MODEL, {"b", "c"}) == {}
     index.close()
+
+
+def test_the_next_ingest_puts_in_what_came_in_before(tmp_path: Path):
+    ingest = Ingest(tmp_path / "home", FakeEmbedder)
+    ingest.add_bytes("ferry.txt", b"The ferry leaves at nine.", "default")
+    ingest.index._beside()[1].clear()
+    assert ingest.add_bytes("ferry.txt", b"The ferry leaves at nine.", "default").outcome == "unchanged"
+    assert ingest.index._beside()[1].chunk_ids("default") == set(ingest.library.chunk_ids("default"))
+    ingest.close()
