@@ -155,25 +155,23 @@ class Index:
         `documents` are the ids of those to look in, None: all; the time grows with their number. Fewer where there are
         fewer, none where the collection is not there. Raises EmbedderMismatch.
         """
-        if documents is not None:
-            self.check(collection, embedder)
-            compared = self._beside()[1].search(collection, embedder.sha256, vector, n, documents)
-            if compared is not None:
-                return compared
         within = None if documents is None else {"document_id": {"$in": list(documents)}}
         with self._reading():
             handle = self._handle(collection)
             if handle is None:
                 return {}
             _check_embedder(collection, handle.metadata, embedder)
+            if documents is not None:
+                compared = self._beside()[1].search(collection, embedder.sha256, vector, n, documents)
+                if compared is not None:
+                    return compared
             found = handle.query(query_embeddings=vector[None, :], n_results=n, where=within, include=["distances"])
         return {name: 1.0 - far for name, far in zip(found["ids"][0], found["distances"][0], strict=True)}
 
     def fill(self, collection: str) -> None:
         """Puts into the flat index what it lacks: chunks that came in before there was one."""
-        flat = self._beside()[1]
         with self._reading():
-            handle = self._handle(collection)
+            flat, handle = self._beside()[1], self._handle(collection)
             if handle is None or handle.count() == flat.count(collection):
                 return
             missing = sorted(set(handle.get(include=[])["ids"]) - flat.chunk_ids(collection))
