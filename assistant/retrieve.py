@@ -7,10 +7,12 @@ given, as it knows them: the state of a document before a change or after it. do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from math import ceil
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +46,10 @@ DEARER = 5  # a chunk more to be ranked among all costs as much as so many that 
 _LEAST = 1e-9  # instead of a division by nothing
 
 
-# So many of a side's best chunks, in these documents; None: in all.
-_Look = Callable[[int, Collection[str] | None], dict[str, float]]
+class _Look(Protocol):
+    """Gives the `n` best chunks of a side, in these documents; None: in all."""
+
+    def __call__(self, *, n: int, documents: Collection[str] | None = None) -> dict[str, float]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,35 +157,31 @@ class Retriever:
 
     def _sides(self, place: _Place, asked: _Asked, pool: int) -> tuple[dict[str, float], dict[str, float]]:
         """The chunks nearest by meaning, and those that share words."""
-        near = self._best(
-            place,
-            pool,
-            lambda n, within: self._index.search(place.collection, asked.vector, n, self._embedder, within),
-        )
+        name = place.collection
+        nearest = partial(self._index.search, name, asked.vector, embedder=self._embedder)
+        near = self._best(place, pool, nearest, exact=False)
         if not near:
             raise StorageError(
                 f"The index has no chunks of the collection {place.collection}, though there are documents.",
                 "Run `assistant ingest` on any of your folders: it is made again from the stored texts.",
             )
-        return near, self._best(
-            place, pool, lambda n, within: self._library.match(place.collection, asked.text, n, within)
-        )
+        return near, self._best(place, pool, partial(self._library.match, name, asked.text), exact=True)
 
-    def _best(self, place: _Place, pool: int, look: _Look) -> dict[str, float]:
+    def _best(self, place: _Place, pool: int, look: _Look, exact: bool) -> dict[str, float]:
         """The `pool` best of one side in the documents that are meant.
 
         Those of few are compared one by one. Where many are meant it is quicker to rank more of all chunks and leave
-        out others', unless too few are left.
+        out others', unless too few are left. An `exact` side gives fewer than asked for only where there are no more.
         """
         if place.documents is None:
-            return look(pool, None)
+            return look(n=pool)
         wider = ceil(AMPLE * pool / place.share)
         if DEARER * wider < place.chunks:
-            found = look(wider, None)
+            found = look(n=wider)
             kept = {name: score for name, score in found.items() if owner(name) in place.documents}
-            if len(kept) >= pool or len(found) < wider:
+            if len(kept) >= pool or (exact and len(found) < wider):
                 return dict(islice(kept.items(), pool))
-        return look(pool, place.documents)
+        return look(n=pool, documents=place.documents)
 
     def _reranked(
         self,
