@@ -39,7 +39,7 @@ class Where:
         return ", ".join(f"{key}={value}" for key in KEYS if (value := getattr(self, key)))
 
     def fits(self, document: DocumentInfo) -> bool:
-        """Whether a document is meant. What is not known of it does not fit."""
+        """Whether a document is meant. What is not known of it does not fit. `filters` asks the same in SQL."""
         named = all(
             folded(getattr(document, key)) == folded(wanted) for key in _TEXTS if (wanted := getattr(self, key))
         )
