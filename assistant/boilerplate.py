@@ -27,18 +27,19 @@ def needed(documents: int) -> int:
 
 def hashes(text: str) -> set[int]:
     """The lines of a text, each as a signed number of 64 bits."""
-    return {line for line, _ in _lines(text)}
+    return {line for line, _, _ in _lines(text)}
 
 
 def spans(text: str, repeated: Collection[int]) -> tuple[Span, ...]:
     """Where the lines of `text` stand whose hashes are in `repeated`, in order, as offsets into `text`."""
-    return tuple(span for line, span in _lines(text) if line in repeated)
+    return tuple(Span(start, end) for line, start, end in _lines(text) if line in repeated)
 
 
-def _lines(text: str) -> Iterator[tuple[int, Span]]:
+def _lines(text: str) -> Iterator[tuple[int, int, int]]:
+    """Each line's hash, and from where to where it stands."""
     start = 0
-    for end, after in [*(match.span() for match in _END.finditer(text)), (len(text), len(text))]:
+    for end, after in [*[match.span() for match in _END.finditer(text)], (len(text), len(text))]:
         line = " ".join(text[start:end].lower().rstrip(_STOPS).split()).encode()
         if len(line) >= _SHORTEST:
-            yield int.from_bytes(blake2b(line, digest_size=8).digest(), signed=True), Span(start, after)
+            yield int.from_bytes(blake2b(line, digest_size=8).digest(), signed=True), start, after
         start = after

@@ -40,8 +40,8 @@ class Database:
     """A SQLite file in WAL mode: readers are not held up by a writer. Safe to use from several threads.
 
     `schema` is run on a new file, which then carries `version`. `upgrades` bring a file of an older version, which is
-    their key, to the next one, inside a transaction. Every method raises StorageError when the file cannot be used;
-    opening raises it for a file of any other version.
+    their key, to the next one, inside a transaction. `functions` of one value are there in SQL, by name. Every method
+    raises StorageError when the file cannot be used; opening raises it for a file of any other version.
     """
 
     def __init__(
@@ -49,7 +49,8 @@ class Database:
         path: Path,
         schema: Sequence[str],
         version: int,
-        upgrades: Mapping[int, Callable[[Database], None]] | None = None,
+        upgrades: Mapping[int, Callable[[Database], object]] | None = None,
+        functions: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> None:
         self._path = path
         self._upgrades = upgrades or {}
@@ -58,6 +59,8 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
             try:
+                for name, function in (functions or {}).items():
+                    self._connection.create_function(name, 1, function, deterministic=True)
                 self._prepare(schema, version)
             except BaseException:
                 self._connection.close()

@@ -1,5 +1,5 @@
 """Owns chromadb: the vectors of every chunk, by collection. Made from the library, and can be made again from it.
-The codes of the chunks' tokens (late.py) come and go with them.
+The codes of the chunks' tokens (late.py) and the flat index (flat.py) come and go with them.
 
 Chroma reads its vector files once, when a process first asks, changes them in place, and can take the process down
 when they are damaged. Hence the shared folder: changes are made under a lock, a process opens Chroma anew after
@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from chromadb.errors import ChromaError, NotFoundError
 from numpy.typing import NDArray
 
 from assistant.errors import BadInput, EmbedderMismatch, StorageError
+from assistant.flat import Flat
 from assistant.late import Codes
 from assistant.records import Chunk
 from assistant.shared_folder import AGAIN, RESERVE, SharedFolder, explained
@@ -75,14 +76,15 @@ class Index:
         self._client: Any = None
         self._seen = ""
         self._handles: dict[str, Any] = {}
-        self._opened: Codes | None = None
+        self._opened: tuple[Codes, Flat] | None = None
 
     def close(self) -> None:
         with self._lock:
             self._handles.clear()
             if self._opened is not None:
-                opened, self._opened = self._opened, None
-                opened.close()
+                (codes, flat), self._opened = self._opened, None
+                codes.close()
+                flat.close()
             if self._client is not None:
                 client, self._client = self._client, None
                 client.close()
@@ -112,8 +114,9 @@ class Index:
                     documents=[chunk.text for chunk in part],
                     metadatas=[_metadata(chunk) for chunk in part],
                 )
+        self._beside()[1].put(collection, embedder.sha256, [chunk.id for chunk in chunks], vectors)
         if codes:
-            self._codes().put(collection, embedder.sha256, zip((chunk.id for chunk in chunks), codes, strict=True))
+            self._beside()[0].put(collection, embedder.sha256, zip((chunk.id for chunk in chunks), codes, strict=True))
 
     def delete(self, collection: str, chunk_ids: Sequence[str]) -> None:
         """Takes chunks out; ids that are not there do not matter."""
@@ -123,7 +126,8 @@ class Index:
             handle = self._handle(collection)
             for first in range(0, len(chunk_ids) if handle else 0, BATCH):
                 handle.delete(ids=list(chunk_ids[first : first + BATCH]))
-        self._codes().drop(collection, chunk_ids)
+        for kept in self._beside():
+            kept.drop(collection, chunk_ids)
 
     def drop(self, collection: str) -> None:
         """Takes a whole collection out; one that is not there does not matter."""
@@ -131,11 +135,12 @@ class Index:
             if self._handle(collection) is not None:
                 self._client.delete_collection(collection)
                 del self._handles[collection]
-        self._codes().clear(collection)
+        for kept in self._beside():
+            kept.clear(collection)
 
     def codes(self, collection: str, chunk_ids: Sequence[str], embedder: Identity) -> dict[str, bytes]:
         """Chunk id to the code of its tokens by this model, for those that have one."""
-        return self._codes().get(collection, embedder.sha256, chunk_ids)
+        return self._beside()[0].get(collection, embedder.sha256, chunk_ids)
 
     def search(
         self,
@@ -143,12 +148,12 @@ class Index:
         vector: NDArray[np.float32],
         n: int,
         embedder: Identity,
-        documents: Sequence[str] | None = None,
+        documents: Collection[str] | None = None,
     ) -> dict[str, float]:
         """The `n` nearest chunks to a vector [dimensions]: chunk id to cosine similarity, best first.
 
-        `documents` are the ids of those to look in, None: all. Fewer where there are fewer, none where the collection
-        is not there. Raises EmbedderMismatch.
+        `documents` are the ids of those to look in, None: all; the time grows with their number. Fewer where there are
+        fewer, none where the collection is not there. Raises EmbedderMismatch.
         """
         within = None if documents is None else {"document_id": {"$in": list(documents)}}
         with self._reading():
@@ -156,8 +161,27 @@ class Index:
             if handle is None:
                 return {}
             _check_embedder(collection, handle.metadata, embedder)
+            if documents is not None:
+                compared = self._beside()[1].search(collection, embedder.sha256, vector, n, documents)
+                if compared is not None:
+                    return compared
             found = handle.query(query_embeddings=vector[None, :], n_results=n, where=within, include=["distances"])
         return {name: 1.0 - far for name, far in zip(found["ids"][0], found["distances"][0], strict=True)}
+
+    def fill(self, collection: str) -> None:
+        """Makes the flat index hold what Chroma holds: it lacks chunks that came in before there was one, and either
+        may be ahead of the other where the process was killed.
+        """
+        with self._reading():
+            flat, handle = self._beside()[1], self._handle(collection)
+            if handle is None or handle.count() == flat.count(collection):
+                return
+            known, there = set(handle.get(include=[])["ids"]), flat.chunk_ids(collection)
+            flat.drop(collection, sorted(there - known))
+            missing = sorted(known - there)
+            for first in range(0, len(missing), BATCH):
+                found = handle.get(ids=missing[first : first + BATCH], include=["embeddings"])
+                flat.put(collection, handle.metadata["embedder_sha256"], found["ids"], np.asarray(found["embeddings"]))
 
     def check(self, collection: str, embedder: Identity) -> None:
         """Raises EmbedderMismatch if the collection was made with another model."""
@@ -193,12 +217,15 @@ class Index:
         with self._lock, self._folder.alone():
             self.close()
             self._folder.clear()
-            self._codes().clear()
+            for kept in self._beside():
+                kept.clear()
 
-    def _codes(self) -> Codes:
+    def _beside(self) -> tuple[Codes, Flat]:
+        """What lies beside Chroma's folder."""
         with self._lock:
             if self._opened is None:
-                self._opened = Codes(self._folder.path.with_name("tokens.sqlite3"))
+                path = self._folder.path
+                self._opened = Codes(path.with_name("tokens.sqlite3")), Flat(path.with_name("vectors.sqlite3"))
             return self._opened
 
     @contextmanager

@@ -88,6 +88,7 @@ class Run:
         name = self._collection
         if self._index.damaged():
             self._index.reset()
+        self._index.fill(name)
         if not self._library.unfinished(name) and self._index.count(name) == self._library.count(name):
             return
         if not self._library.count(name):

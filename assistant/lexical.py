@@ -81,10 +81,11 @@ class Words:
         return int(self._database.read(sql, _quoted(term), most)[0][0])
 
     def _ranked(self, expression: str, n: int, within: Sequence[int] | None) -> dict[int, float]:
-        # FTS5 gives BM25 negated, so that the best sorts first.
+        # FTS5 gives BM25 negated, so that the best sorts first. Its own order, by rank, takes half as long again.
         # The plus keeps SQLite from searching row by row (500 ms for each thousand rows).
         chosen = "" if within is None else "AND +rowid IN (SELECT value FROM json_each(?))"
-        sql = f"SELECT rowid, -rank FROM {self._table} WHERE {self._table} MATCH ? {chosen} ORDER BY rank LIMIT ?"
+        scored = f"SELECT rowid, bm25({self._table}) AS bm25 FROM {self._table} WHERE {self._table} MATCH ? {chosen}"
+        sql = f"SELECT rowid, -bm25 FROM ({scored}) ORDER BY bm25 LIMIT ?"
         return dict(self._database.read(sql, expression, *([] if within is None else [json.dumps(within)]), n))
 
 

@@ -12,16 +12,18 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from assistant import filters
 from assistant.database import Database, shown
 from assistant.errors import UnknownCollection, UnknownDocument
 from assistant.lexical import Words
-from assistant.records import Chunk, CollectionInfo, Document, DocumentInfo
+from assistant.records import Chunk, CollectionInfo, Document, DocumentInfo, Stored
 from assistant.repeats import Repeats, introduce
-from assistant.schema import SCHEMA, VERSION
+from assistant.schema import FACTS, SCHEMA, VERSION
+from assistant.where import Where
 
 # A document is shown under the path it was first seen at.
 _SOURCE = "JOIN sources s ON s.id = (SELECT min(id) FROM sources WHERE document = d.id)"
@@ -29,15 +31,7 @@ _CHUNK = 'c.chunk_id, d.document_id, c.text, c."start", c."end", c.page, s.file,
 _FACTS = ("sha256", "text", "title", "publisher", "author", "date")
 _KNOWN = "SELECT id FROM documents WHERE collection = ? AND document_id = ?"
 _COLLECTION = "(SELECT id FROM collections WHERE name = ?)"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What tells whether a file needs work. `revision` names the pipeline that read and cut it."""
-
-    sha256: str
-    revision: str
-    chunks: int
+_UPGRADES = {2: introduce, 3: lambda database: database.run(FACTS)}
 
 
 class Library:
@@ -48,7 +42,7 @@ class Library:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, SCHEMA, VERSION, {2: introduce})
+        self._database = Database(path, SCHEMA, VERSION, _UPGRADES, filters.FUNCTIONS)
         self._repeats = Repeats(self._database)
 
     def close(self) -> None:
@@ -119,15 +113,19 @@ class Library:
         """The lines that many documents of a collection have, as `boilerplate.hashes` gives them."""
         return self._repeats.lines(self._id(collection), self.generation(collection))
 
+    def fitting(self, collection: str, where: Where) -> tuple[list[str], int]:
+        """The ids of the documents that fit, and about how many chunks they have."""
+        return filters.fitting(self._database, self._id(collection), where)
+
     def match(
-        self, collection: str, question: str, n: int, documents: Sequence[str] | None = None
+        self, collection: str, question: str, n: int, documents: Iterable[str] | None = None
     ) -> dict[str, float]:
         """The `n` chunks that share the rarest words with a question: chunk id to BM25 score, best first.
 
         `documents` are the ids of those to look in, None: all.
         """
         owner = self._id(collection)
-        within = None if documents is None else self._numbers(owner, documents)
+        within = None if documents is None else filters.chunk_rows(self._database, owner, documents)
         found = self._words(owner).match(question, n, self.count(collection), within)
         rows = self._database.read(
             "SELECT id, chunk_id FROM chunks WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(found))
@@ -342,12 +340,6 @@ class Library:
     def _known(self, owner: int, document_id: str) -> int | None:
         rows = self._database.run(_KNOWN, owner, document_id)
         return rows[0][0] if rows else None
-
-    def _numbers(self, owner: int, documents: Sequence[str]) -> list[int]:
-        """The numbers of these documents' chunks."""
-        named = "document_id IN (SELECT value FROM json_each(?))"
-        sql = f"SELECT id FROM chunks WHERE document IN (SELECT id FROM documents WHERE collection = ? AND {named})"
-        return [row for (row,) in self._database.read(sql, owner, json.dumps(list(documents)))]
 
     # --- names
 

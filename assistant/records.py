@@ -49,6 +49,11 @@ class Chunk:
     date: str | None = None
 
 
+def owner(chunk_id: str) -> str:
+    """The id of a chunk's document."""
+    return chunk_id.rsplit("-", 2)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of some text, `text[start:end]`."""
@@ -188,6 +193,15 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What tells whether a known file needs work. `revision` names the pipeline that read and cut it."""
+
+    sha256: str
+    revision: str
+    chunks: int
 
 
 @dataclass(frozen=True, slots=True)

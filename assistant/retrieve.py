@@ -7,8 +7,12 @@ given, as it knows them: the state of a document before a change or after it. do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from math import ceil
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +23,7 @@ from assistant.errors import EmptyCollection, StorageError
 from assistant.index import Index
 from assistant.library import Library
 from assistant.pairs import CrossEncoder
-from assistant.records import Chunk, Hit, Span
+from assistant.records import Chunk, Hit, Span, owner
 from assistant.where import Where
 
 POOL = 100  # candidates that each side gives, at least
@@ -37,7 +41,15 @@ BEFORE = 0.4  # what the question before counts where this one alone finds nothi
 # Between these cosines of the question and its nearest chunk the question before counts less and less. Measured with
 # all-MiniLM-L6-v2; another model may need others.
 LOST, SURE = 0.3, 0.6
+AMPLE = 1.5  # times as many chunks are ranked as would by chance hold enough of the documents that are meant
+DEARER = 5  # a chunk more to be ranked among all costs as much as so many that are compared one by one (docs/lab.md)
 _LEAST = 1e-9  # instead of a division by nothing
+
+
+class _Look(Protocol):
+    """Gives the `n` best chunks of a side, in these documents; None: in all."""
+
+    def __call__(self, *, n: int, documents: Collection[str] | None = None) -> dict[str, float]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +66,9 @@ class _Place:
     """Where to look: in a collection, in these documents of it; None: in all."""
 
     collection: str
-    documents: tuple[str, ...] | None
+    documents: frozenset[str] | None = None
+    chunks: int = 0  # of these documents, about
+    share: float = 1.0  # of all chunks
 
 
 class Retriever:
@@ -103,14 +117,14 @@ class Retriever:
                 f"The collection {collection} has no documents.", f"`assistant ingest PATH --collection {collection}`."
             )
         if not where:
-            return _Place(collection, None)
-        chosen = tuple(info.id for info in self._library.documents(collection) if where.fits(info))
+            return _Place(collection)
+        chosen, chunks = self._library.fitting(collection, where)
         if not chosen:
             raise EmptyCollection(
                 f"The collection {collection} has no documents with {where}.",
                 "`assistant documents list` shows what is known of each.",
             )
-        return _Place(collection, chosen)
+        return _Place(collection, frozenset(chosen), chunks, chunks / self._library.count(collection))
 
     def _hits(self, place: _Place, asked: Sequence[_Asked], k: int) -> list[Hit]:
         pool = max(POOL, PER_HIT * k)
@@ -143,13 +157,31 @@ class Retriever:
 
     def _sides(self, place: _Place, asked: _Asked, pool: int) -> tuple[dict[str, float], dict[str, float]]:
         """The chunks nearest by meaning, and those that share words."""
-        near = self._index.search(place.collection, asked.vector, pool, self._embedder, place.documents)
+        name = place.collection
+        nearest = partial(self._index.search, name, asked.vector, embedder=self._embedder)
+        near = self._best(place, pool, nearest, exact=False)
         if not near:
             raise StorageError(
                 f"The index has no chunks of the collection {place.collection}, though there are documents.",
                 "Run `assistant ingest` on any of your folders: it is made again from the stored texts.",
             )
-        return near, self._library.match(place.collection, asked.text, pool, place.documents)
+        return near, self._best(place, pool, partial(self._library.match, name, asked.text), exact=True)
+
+    def _best(self, place: _Place, pool: int, look: _Look, exact: bool) -> dict[str, float]:
+        """The `pool` best of one side in the documents that are meant.
+
+        Those of few are compared one by one. Where many are meant it is quicker to rank more of all chunks and leave
+        out others', unless too few are left. An `exact` side gives fewer than asked for only where there are no more.
+        """
+        if place.documents is None:
+            return look(n=pool)
+        wider = ceil(AMPLE * pool / place.share)
+        if DEARER * wider < place.chunks:
+            found = look(n=wider)
+            kept = {name: score for name, score in found.items() if owner(name) in place.documents}
+            if len(kept) >= pool or (exact and len(found) < wider):
+                return dict(islice(kept.items(), pool))
+        return look(n=pool, documents=place.documents)
 
     def _reranked(
         self,

@@ -39,11 +39,9 @@ class Where:
         return ", ".join(f"{key}={value}" for key in KEYS if (value := getattr(self, key)))
 
     def fits(self, document: DocumentInfo) -> bool:
-        """Whether a document is meant. What is not known of it does not fit."""
+        """Whether a document is meant. What is not known of it does not fit. `filters` asks the same in SQL."""
         named = all(
-            _folded(getattr(document, key) or "") == _folded(wanted)
-            for key in _TEXTS
-            if (wanted := getattr(self, key))
+            folded(getattr(document, key)) == folded(wanted) for key in _TEXTS if (wanted := getattr(self, key))
         )
         day = document.date or ""
         if not named or (not day and (self.date or self.after or self.before)):
@@ -96,5 +94,6 @@ def _day(key: str, text: str) -> str:
     return day
 
 
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+def folded(name: str | None) -> str:
+    """A name as names are compared."""
+    return unicodedata.normalize("NFC", name or "").casefold()

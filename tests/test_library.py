@@ -11,8 +11,8 @@ import pytest
 
 from assistant.database import shown
 from assistant.errors import StorageError, UnknownCollection, UnknownDocument
-from assistant.library import Library, Stored
-from assistant.records import Chunk, Document
+from assistant.library import Library
+from assistant.records import Chunk, Document, Stored
 
 
 @pytest.fixture

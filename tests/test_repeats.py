@@ -95,7 +95,7 @@ def test_a_new_cut_of_the_same_text_changes_nothing(library: Library, tmp_path: 
     assert tables(tmp_path / "library.sqlite3") == before
 
 
-def test_a_library_of_the_format_before_is_brought_up(library: Library, tmp_path: Path):
+def test_a_library_of_an_earlier_format_is_brought_up(library: Library, tmp_path: Path):
     for number in range(LEAST):
         put(library, f"{number}.txt", page(number))
     put(library, "copy.txt", f"{page(0)} again")
@@ -104,6 +104,7 @@ def test_a_library_of_the_format_before_is_brought_up(library: Library, tmp_path
     raw = sqlite3.connect(tmp_path / "library.sqlite3")
     for name in ("copies", "sketches", "lines"):
         raw.execute(f"DROP TABLE {name}")
+    raw.execute("DROP INDEX documents_by_facts")
     raw.execute("PRAGMA user_version = 2")
     raw.commit()
     raw.close()

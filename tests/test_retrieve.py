@@ -139,14 +139,14 @@ def test_a_change_in_the_middle_of_a_search_hides_nothing(
     search = ingest.index.search
     versions = iter(["The ferry to Skarv leaves at ten."])
 
-    def search_then_change(*arguments: Any) -> dict[str, float]:
-        found = search(*arguments)
+    def search_then_change(*arguments: Any, **named: Any) -> dict[str, float]:
+        found = search(*arguments, **named)
         for text in versions:
             ingest.add_bytes("ferry.txt", text.encode(), "default")
         return found
 
     monkeypatch.setattr(ingest.index, "search", search_then_change)
-    monkeypatch.setattr(ingest.library, "match", lambda *_: {})  # it would find the new state by its words
+    monkeypatch.setattr(ingest.library, "match", lambda *_, **__: {})  # it would find the new state by its words
     hits = retriever.search("default", "When does the ferry to Skarv leave?", 4)
     assert hits[0].chunk.text == "The ferry to Skarv leaves at ten."
     assert len(hits) == 4
@@ -272,7 +272,7 @@ def test_chunks_without_kept_codes_are_compared_all_the_same(ingest: Ingest, ret
     before = retriever.search("default", "the ferry to the quay", 4)
     ids = [hit.chunk.id for hit in before]
     assert len(ingest.index.codes("default", ids, ingest.embedder)) == 4
-    ingest.index._codes().clear()
+    ingest.index._beside()[0].clear()
     assert retriever.search("default", "the ferry to the quay", 4) == before
 
 

@@ -49,9 +49,11 @@ STAGES = {
     "chunks": set(),
     "embedder": {"sessions"},
     "pairs": {"sessions"},
-    "index": {"late", "shared_folder"},
+    "index": {"flat", "late", "shared_folder"},
+    "flat": {"database"},
     "late": {"database"},
-    "library": {"database", "lexical", "repeats", "schema"},
+    "library": {"database", "filters", "lexical", "repeats", "schema"},
+    "filters": {"database"},
     "repeats": {"boilerplate", "database", "likeness", "schema"},
     # it is handed the first four, and names their types
     "retrieve": {"embedder", "index", "library", "pairs", "boilerplate", "hints", "late", "likeness"},

@@ -1,0 +1,46 @@
+"""Which documents fit a `Where`, and the rows of their chunks, asked of the library's tables.
+
+`Where.fits` stands here once more, as conditions of SQL: a collection may have many thousands of documents. They read
+an index (schema.FACTS) and not the rows, which hold whole texts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from assistant.database import Database
+from assistant.where import KEYS, Where, folded
+
+FUNCTIONS = {"folded": folded}  # that these conditions need of the database
+
+_FILE = "SELECT file FROM sources WHERE document = d.id ORDER BY id LIMIT 1"  # under which a document is shown
+_CONDITIONS = {
+    "publisher": "folded(publisher) = folded({value})",
+    "title": "folded(title) = folded({value})",
+    "file": f"folded(({_FILE})) = folded({{value}})",
+    "author": "folded(author) = folded({value})",
+    "date": "instr(date, {value}) = 1",
+    "after": "date >= substr({value}, 1, length(date))",
+    "before": "substr(date, 1, length({value})) <= {value}",
+}
+
+
+def fitting(database: Database, collection: int, where: Where) -> tuple[list[str], int]:
+    """The ids of the documents that fit (all, where nothing is asked of them), and about how many chunks they have."""
+    asked = [key for key in KEYS if getattr(where, key)]
+    conditions = [_CONDITIONS[key].format(value=f"?{number}") for number, key in enumerate(asked, start=2)]
+    sql = f"SELECT document_id FROM documents d WHERE {' AND '.join(['collection = ?1', *conditions])}"
+    found = [name for (name,) in database.read(sql, collection, *(getattr(where, key) for key in asked))]
+    [(documents, chunks)] = database.read(
+        "SELECT (SELECT count(*) FROM documents WHERE collection = c.id), chunks FROM collections c WHERE id = ?",
+        collection,
+    )
+    return found, round(chunks * len(found) / max(1, documents))
+
+
+def chunk_rows(database: Database, collection: int, documents: Iterable[str]) -> list[int]:
+    """The rows of these documents' chunks."""
+    named = "document_id IN (SELECT value FROM json_each(?))"
+    sql = f"SELECT id FROM chunks WHERE document IN (SELECT id FROM documents WHERE collection = ? AND {named})"
+    return [row for (row,) in database.read(sql, collection, json.dumps(list(documents)))]
