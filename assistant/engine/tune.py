@@ -31,7 +31,7 @@ _SOURCES = 900  # tokens before what is then timed: about what a question's sour
 _BEHIND = 128  # tokens read behind them
 _READS = 3  # times that is timed
 _ROUNDS = 8  # times that each width is timed; the median counts
-_ENOUGH_S, _LITTLE_S = 4.0, 0.4  # slow machines time fewer tokens, fast ones read the prompt several times
+_ENOUGH_S, _LITTLE_S = 2.0, 0.4  # slow machines time fewer tokens, fast ones read the prompt several times
 _TEXT = "The keeper wrote the weather, the ships and the hours of the lamp into a book, every night of the year. "
 
 
