@@ -21,22 +21,26 @@ _CONDITIONS = {
     "file": f"folded(({_FILE})) = folded({{value}})",
     "author": "folded(author) = folded({value})",
     "date": "instr(date, {value}) = 1",
-    "after": "date >= substr({value}, 1, length(date))",
-    "before": "substr(date, 1, length({value})) <= {value}",
+    "after": "date <> '' AND date >= substr({value}, 1, length(date))",
+    "before": "date <> '' AND substr(date, 1, length({value})) <= {value}",
 }
 
 
-def fitting(database: Database, collection: int, where: Where) -> tuple[list[str], int]:
-    """The ids of the documents that fit (all, where nothing is asked of them), and about how many chunks they have."""
+def fitting(database: Database, collection: int, where: Where) -> tuple[list[str], int, int]:
+    """The ids of the documents that fit (all, where nothing is asked of them), how many chunks they have, and how many
+    the collection has.
+    """
     asked = [key for key in KEYS if getattr(where, key)]
     conditions = [_CONDITIONS[key].format(value=f"?{number}") for number, key in enumerate(asked, start=2)]
-    sql = f"SELECT document_id FROM documents d WHERE {' AND '.join(['collection = ?1', *conditions])}"
-    found = [name for (name,) in database.read(sql, collection, *(getattr(where, key) for key in asked))]
-    [(documents, chunks)] = database.read(
-        "SELECT (SELECT count(*) FROM documents WHERE collection = c.id), chunks FROM collections c WHERE id = ?",
+    sql = f"SELECT id, document_id FROM documents d WHERE {' AND '.join(['collection = ?1', *conditions])}"
+    found = database.read(sql, collection, *(getattr(where, key) for key in asked))
+    counts = database.read(
+        """SELECT count(*), (SELECT total(chunks) FROM collections WHERE id = ?1) FROM chunks
+            WHERE document IN (SELECT value FROM json_each(?2))""",
         collection,
+        json.dumps([row for row, _ in found]),
     )
-    return found, round(chunks * len(found) / max(1, documents))
+    return [name for _, name in found], int(counts[0][0]), int(counts[0][1])
 
 
 def chunk_rows(database: Database, collection: int, documents: Iterable[str]) -> list[int]:

@@ -8,7 +8,7 @@ more (docs/lab.md). The file lies beside Chroma's folder and can be made again.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -58,6 +58,24 @@ class Flat:
         rows = self._database.read("SELECT chunk_ids FROM vectors WHERE collection = ?", collection)
         return {chunk_id for (ids,) in rows for chunk_id in ids.split()}
 
+    def lacking(self, collection: str, known: Collection[str], size: int) -> Iterator[list[str]]:
+        """Forgets what is not among the `known` chunks; gives what is lacking, in lists of about `size`.
+
+        A document's chunks are all in one list: a document with some of its chunks would count as one with all.
+        """
+        there = self.chunk_ids(collection)
+        if gone := sorted(there - set(known)):
+            self.drop(collection, gone)
+        documents = {owner(chunk_id) for chunk_id in set(known) - there}
+        part: list[str] = []
+        for document, ids in groupby(sorted(known), owner):
+            part += ids if document in documents else []
+            if len(part) >= size:
+                yield part
+                part = []
+        if part:
+            yield part
+
     def search(
         self, collection: str, embedder: str, vector: Vectors, n: int, documents: Collection[str]
     ) -> dict[str, float] | None:
@@ -103,17 +121,19 @@ class Flat:
         gone = set(chunk_ids)
         for document in sorted({owner(chunk_id) for chunk_id in gone}):
             rows = self._database.run(
-                "SELECT id, embedder, chunk_ids, units FROM vectors WHERE collection = ? AND document_id = ?",
+                "SELECT id, embedder, chunk_ids FROM vectors WHERE collection = ? AND document_id = ?",
                 *(collection, document),
             )
-            for row, embedder, ids, units in rows:
+            for row, embedder, ids in rows:
                 names = ids.split()
                 rest = [place for place, name in enumerate(names) if name not in gone]
-                if len(rest) < len(names):
-                    self._database.run("DELETE FROM vectors WHERE id = ?", row)
+                if len(rest) == len(names):
+                    continue
+                [(units,)] = self._database.run("SELECT units FROM vectors WHERE id = ?", row)
+                self._database.run("DELETE FROM vectors WHERE id = ?", row)
+                if rest:
                     left = _unpacked(units, len(names))[rest]
-                    if rest:
-                        self._insert(collection, document, embedder, [names[place] for place in rest], left)
+                    self._insert(collection, document, embedder, [names[place] for place in rest], left)
 
 
 def _unpacked(units: bytes, count: int) -> Vectors:

@@ -174,13 +174,13 @@ class Index:
         """
         with self._reading():
             flat, handle = self._beside()[1], self._handle(collection)
-            if handle is None or handle.count() == flat.count(collection):
+            if handle is not None and handle.count() == flat.count(collection):
                 return
-            known, there = set(handle.get(include=[])["ids"]), flat.chunk_ids(collection)
-            flat.drop(collection, sorted(there - known))
-            missing = sorted(known - there)
-            for first in range(0, len(missing), BATCH):
-                found = handle.get(ids=missing[first : first + BATCH], include=["embeddings"])
+            parts = list(flat.lacking(collection, handle.get(include=[])["ids"] if handle else [], BATCH))
+        for part in parts:
+            with self._reading():
+                flat, handle = self._beside()[1], self._handle(collection)
+                found = handle.get(ids=part, include=["embeddings"])
                 flat.put(collection, handle.metadata["embedder_sha256"], found["ids"], np.asarray(found["embeddings"]))
 
     def check(self, collection: str, embedder: Identity) -> None:

@@ -113,8 +113,8 @@ class Library:
         """The lines that many documents of a collection have, as `boilerplate.hashes` gives them."""
         return self._repeats.lines(self._id(collection), self.generation(collection))
 
-    def fitting(self, collection: str, where: Where) -> tuple[list[str], int]:
-        """The ids of the documents that fit, and about how many chunks they have."""
+    def fitting(self, collection: str, where: Where) -> tuple[list[str], int, int]:
+        """The ids of the documents that fit, how many chunks they have, and how many the collection has."""
         return filters.fitting(self._database, self._id(collection), where)
 
     def match(

@@ -67,8 +67,8 @@ class _Place:
 
     collection: str
     documents: frozenset[str] | None = None
-    chunks: int = 0  # of these documents, about
-    share: float = 1.0  # of all chunks
+    chunks: int = 0  # of these documents; 0 too where another process has just removed them
+    all_chunks: int = 0  # of the collection
 
 
 class Retriever:
@@ -118,13 +118,13 @@ class Retriever:
             )
         if not where:
             return _Place(collection)
-        chosen, chunks = self._library.fitting(collection, where)
+        chosen, chunks, all_chunks = self._library.fitting(collection, where)
         if not chosen:
             raise EmptyCollection(
                 f"The collection {collection} has no documents with {where}.",
                 "`assistant documents list` shows what is known of each.",
             )
-        return _Place(collection, frozenset(chosen), chunks, chunks / self._library.count(collection))
+        return _Place(collection, frozenset(chosen), chunks, all_chunks)
 
     def _hits(self, place: _Place, asked: Sequence[_Asked], k: int) -> list[Hit]:
         pool = max(POOL, PER_HIT * k)
@@ -175,7 +175,7 @@ class Retriever:
         """
         if place.documents is None:
             return look(n=pool)
-        wider = ceil(AMPLE * pool / place.share)
+        wider = ceil(AMPLE * pool * place.all_chunks / max(1, place.chunks))
         if DEARER * wider < place.chunks:
             found = look(n=wider)
             kept = {name: score for name, score in found.items() if owner(name) in place.documents}

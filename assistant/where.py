@@ -80,6 +80,10 @@ def made(values: Mapping[str, object]) -> Where:
             raise BadFilter(f"Documents cannot be chosen by {key!r}.", f"Keys: {', '.join(KEYS)}.")
         if not isinstance(value, str):
             raise BadFilter(f"{key} is not a text: {value!r:.80}.", f'Write it in quotes: "{key}": "...".')
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise BadFilter(f"{key}={value!r:.80} is not Unicode text.", "Write it as UTF-8.") from error
         if not value.strip():  # it would choose every document
             raise BadFilter(f"{key} has no value.", "Give one, or leave the key out.")
         fields[key] = _day(key, value) if key in _DATES else value.strip()

@@ -242,6 +242,8 @@ class Scale:
         settings = Settings(home=self.folder / "home")
         paths = sorted(self.files.rglob("*.txt"))[:SAMPLE]
         with closing(Ingest.open(settings)) as ingest:
+            if any(info.name == "sample" for info in ingest.collections()):  # of a run that was stopped
+                ingest.delete_collection("sample")
             watch = Watch()
             ingest.add(paths, "sample", progress=watch, cancel=self.cancel)
             self.check_stop()
@@ -361,7 +363,9 @@ def figures(folder: Path) -> Figures:
 def keep(folder: Path, more: Mapping[str, Any]) -> Figures:
     """Adds to what was found so far."""
     found = figures(folder) | dict(more)
-    (folder / "scale.json").write_text(json.dumps(found), "utf-8")
+    unfinished = folder / "scale.json.part"
+    unfinished.write_text(json.dumps(found), "utf-8")
+    unfinished.rename(folder / "scale.json")
     return found
 
 

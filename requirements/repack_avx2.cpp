@@ -13,20 +13,18 @@
 #include "ggml-impl.h"
 #include "repack.h"
 
-#if defined(__x86_64__) || defined(_M_X64)
-
-#include <immintrin.h>
-
 extern "C" void ggml_gemm_q4_K_8x8_q8_K_of_llama_cpp(int n, float * s, size_t bs, const void * vx, const void * vy,
                                                      int nr, int nc);
 
-#if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__) || defined(__AVX512F__)
+#if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__) || defined(__AVX512F__) || !defined(__GNUC__)
 
 extern "C" void ggml_gemm_q4_K_8x8_q8_K(int n, float * s, size_t bs, const void * vx, const void * vy, int nr, int nc) {
     ggml_gemm_q4_K_8x8_q8_K_of_llama_cpp(n, s, bs, vx, vy, nr, nc);
 }
 
 #else
+
+#include <immintrin.h>
 
 #include <cstring>
 
@@ -182,5 +180,4 @@ extern "C" void ggml_gemm_q4_K_8x8_q8_K(int n, float * s, size_t bs, const void 
     }
 }
 
-#endif
 #endif

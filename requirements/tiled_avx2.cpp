@@ -1,4 +1,4 @@
-/* The inner product of llama.cpp's tiled matrix multiplication, for CPUs with AVX2 that lack AVX-512 VNNI: most laptops.
+/* The inner product of llama.cpp's tiled matrix multiplication, for CPUs with AVX2 that lack AVX-512: most laptops.
 
    Compiled instead of llama.cpp's own tiled-kernel.cpp (requirements/llama-cpp.cmake), which goes on to serve all other
    CPUs. Its results are the same to the last bit.
@@ -16,7 +16,7 @@
 
 #include "ggml.h"
 
-#if !defined(__AVX2__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__) && defined(__AVX512DQ__))
+#if !defined(__AVX2__) || defined(__AVX512F__) || !defined(__GNUC__)
 #include "tiled-kernel.cpp"
 #else
 

@@ -6,6 +6,7 @@ import random
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,7 +71,10 @@ def asked(values: Sequence[str | None]) -> st.SearchStrategy[str]:
 )
 def test_sql_finds_the_documents_that_fit(library: Library, where: Where):
     expected = [info.id for info in library.documents("first") if where.fits(info)]
-    assert sorted(library.fitting("first", where)[0]) == sorted(expected)
+    found, chunks, every = library.fitting("first", where)
+    assert sorted(found) == sorted(expected)
+    sizes = {info.id: info.chunks for info in library.documents("first")}
+    assert (chunks, every) == (sum(sizes[name] for name in expected), sum(sizes.values()))
 
 
 class Exact:
@@ -153,3 +157,15 @@ def test_what_is_found_is_what_a_search_through_all_would_find(
         assert len(hits) == min(3, len(fitting))
         assert [hit.chunk.id for hit in hits] == [hit.chunk.id for hit in expected]
         assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in expected], abs=1e-5)
+
+
+def test_a_collection_that_another_process_has_just_removed(tmp_path: Path):
+    made = Ingest(tmp_path, FakeEmbedder)
+    made.add_bytes("ferry.txt", b"The ferry leaves at nine.", "default")
+    place = retrieve._Place("default", frozenset({"gone"}))
+    seen = Retriever(made.embedder, made.index, made.library)._best(
+        place, 3, lambda *, n, documents=None: {"a-0-1": 1.0}, exact=True
+    )
+    assert seen == {"a-0-1": 1.0}
+    assert made.library.fitting("default", Where(publisher="nobody"))[:2] == ([], 0)
+    made.close()

@@ -84,3 +84,19 @@ def test_the_next_ingest_puts_in_what_came_in_before(tmp_path: Path):
     assert ingest.add_bytes("ferry.txt", b"The ferry leaves at nine.", "default").outcome == "unchanged"
     assert ingest.index._beside()[1].chunk_ids("default") == set(ingest.library.chunk_ids("default"))
     ingest.close()
+
+
+def test_what_is_lacking_comes_by_whole_documents(tmp_path: Path):
+    flat, made = Flat(tmp_path / "vectors.sqlite3"), vectors(len(CHUNKS))
+    known = [chunk.id for chunk in CHUNKS]
+    owners = sorted({chunk.document_id for chunk in CHUNKS})
+    parts = list(flat.lacking("one", known, 1))
+    assert [{name.split("-")[0] for name in part} for part in parts] == [{name} for name in owners]
+    assert sorted(name for part in parts for name in part) == sorted(known)
+    assert list(flat.lacking("one", known, 1000)) == [sorted(known)]
+    flat.put("one", "model", [*known, "z-0-1"], np.vstack([made, made[:1]]))
+    assert list(flat.lacking("one", known, 1)) == []
+    assert flat.chunk_ids("one") == set(known)
+    assert list(flat.lacking("one", [], 1)) == []
+    assert flat.count("one") == 0
+    flat.close()

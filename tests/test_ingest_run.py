@@ -17,6 +17,7 @@ from fake_embedder import FakeEmbedder
 
 from assistant import index as index_module
 from assistant import ingest_run
+from assistant.flat import Flat
 from assistant.index import Index
 from assistant.ingest import Ingest
 from assistant.library import Library
@@ -34,6 +35,8 @@ STEPS: tuple[tuple[type, str], ...] = (
     (Library, "finish"),
     (Index, "add"),
     (Index, "delete"),
+    (Flat, "put"),
+    (Flat, "drop"),
 )
 WITHIN_THE_INDEX = (SharedFolder, "_write")  # once before and once after Chroma changes anything
 KILLED = 9
@@ -144,6 +147,7 @@ def state(ingest: Ingest, collection: str) -> dict[str, Any]:
         },
         "chunks": sorted(library.chunk_ids(collection)),
         "index": sorted(ingest.index.chunk_ids(collection)),
+        "flat": sorted(ingest.index._beside()[1].chunk_ids(collection)),
         "unfinished": library.unfinished(collection),
     }
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import REPO
 from numpy.typing import NDArray
 
 import assistant.engine.backend  # noqa: F401  (first of all that loads llama.cpp)
@@ -74,6 +76,14 @@ def base() -> ctypes.CDLL:
     return library
 
 
+def _extreme_columns(rng: np.random.Generator, count: int, width: int) -> Floats:
+    """[count, width], of which the first are all -127, all 127 but for one, and 0 once they have 8 bits."""
+    columns = rng.standard_normal((count, width)).astype(np.float32)
+    columns[:3] = [[1], [-1], [0]]
+    columns[1, ::256] = 1  # what is largest in a block, and first, becomes -127
+    return columns
+
+
 def _product(base: ctypes.CDLL, cpu: ctypes.CDLL, kind: int, weights: bytes, columns: Floats) -> Floats:
     """[columns, rows], by llama.cpp."""
     count, width = columns.shape
@@ -92,15 +102,18 @@ def _product(base: ctypes.CDLL, cpu: ctypes.CDLL, kind: int, weights: bytes, col
 
 
 @pytest.mark.parametrize("name", K_QUANTS)
-@pytest.mark.parametrize(("width", "rows", "count"), [(256, 16, 9), (768, 40, 16), (1536, 272, 83)])
+@pytest.mark.parametrize(("width", "rows", "count"), [(256, 16, 9), (512, 16, 12), (768, 40, 16), (1536, 272, 83)])
 def test_tiled_products(base: ctypes.CDLL, cpu: ctypes.CDLL, name: str, width: int, rows: int, count: int) -> None:
     rng, kind = np.random.default_rng(count), getattr(llama_cpp, f"GGML_TYPE_{name}")
     values = rng.standard_normal((rows, width)).astype(np.float32)
+    values[:4] = 1  # codes as large as the type has: of types with a minimum, of symmetric ones, and their opposites
+    values[0, ::32] = 0
+    values[1, ::16] = -1
+    values[2:4] = -values[:2]
     weights = ctypes.create_string_buffer(rows * base.ggml_row_size(kind, width))
     importance = np.ones(width, np.float32)
     base.ggml_quantize_chunk(kind, values.ctypes.data, weights, 0, rows, width, importance.ctypes.data)
-    columns = rng.standard_normal((count, width)).astype(np.float32)
-    columns[0] = np.sign(columns[0])  # all codes as large as they can be
+    columns = _extreme_columns(rng, count, width)
     found = _product(base, cpu, kind, weights.raw, columns)
     few = [_product(base, cpu, kind, weights.raw, columns[at : at + PLAIN]) for at in range(0, count, PLAIN)]
     plain = np.vstack(few)
@@ -127,14 +140,20 @@ def _columns(cpu: ctypes.CDLL, values: Floats) -> bytes:
 
 @pytest.mark.parametrize(("width", "rows", "count"), [(256, 8, 4), (512, 24, 12), (1536, 16, 132), (256, 8, 260)])
 def test_products_of_repacked_weights(cpu: ctypes.CDLL, width: int, rows: int, count: int) -> None:
-    if not hasattr(cpu, GEMM):
+    if not hasattr(cpu, GEMM) or not hasattr(cpu, f"{GEMM}_generic"):
         pytest.skip(f"this build of llama.cpp has no {GEMM}")
     rng = np.random.default_rng(width + count)
     weights = _repacked(rng, rows, width)
-    columns = rng.standard_normal((count, width)).astype(np.float32)
-    columns[0] = np.sign(columns[0])
+    columns = _extreme_columns(rng, count, width)
     values, found = _columns(cpu, columns), np.zeros((2, count, rows), np.float32)
     for out, name in zip(found, (GEMM, f"{GEMM}_generic"), strict=True):
         at = ctypes.c_void_p(out.ctypes.data)
         getattr(cpu, name)(width, at, ctypes.c_size_t(rows), weights, values, count, rows)
     np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-5 * float(np.abs(found[1]).max()))
+
+
+def test_the_kernels_are_in_the_build(cpu: ctypes.CDLL) -> None:
+    build = REPO / ".venv" / ".build"
+    if platform.machine() not in ("x86_64", "AMD64") or not build.exists() or "ASSISTANT_KERNELS" in build.read_text():
+        pytest.skip("this build is not to have them")
+    assert hasattr(cpu, f"{GEMM}_of_llama_cpp")

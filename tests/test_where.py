@@ -98,3 +98,9 @@ def test_other_keys_of_a_clients_metadata_are_its_own():
     assert among({"collection": "notes", "user": "7", "publisher": "Xinhua"}) == Where(publisher="Xinhua")
     assert not among({"collection": "notes"})
     assert str(made({"publisher": "Xinhua", "after": "2025"})) == "publisher=Xinhua, after=2025"
+
+
+@pytest.mark.parametrize("ask", [lambda: parsed(["file=caf\udce9.txt"]), lambda: among({"title": "caf\udce9"})])
+def test_what_is_no_unicode_text_is_told(ask):
+    with pytest.raises(BadFilter, match="is not Unicode text"):
+        ask()

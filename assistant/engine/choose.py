@@ -174,7 +174,7 @@ class Search:
         self._pick("threads", self._other_threads())
         batch = self._pick_batch()
         ratios = self._measure_drafts(batch)
-        self._pick("kv_type", ["q8_0"], batch, CELLS_GAIN)  # last: seldom chosen, and slow machines may not come so far
+        self._pick("kv_type", ["q8_0"], batch, CELLS_GAIN)  # last: slow machines may not come so far
         return Found(
             load=self._best,
             batch_tokens=batch,
