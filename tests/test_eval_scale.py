@@ -13,7 +13,9 @@ from fake_embedder import FakeEmbedder
 from assistant import documents
 from assistant.ingest import Ingest
 from evals import scale as module
-from evals.scale import STEPS, Scale, TableEmbedder, Writer, run
+from evals import scale_texts
+from evals.scale import STEPS, Scale, run
+from evals.scale_texts import TableEmbedder, Writer
 
 WORDS = tuple(
     f"{first}{second}{third}" for first in "bdfgklmnpr" for second in "aeiou" for third in "bdfgklmnprstvwxz"
@@ -23,7 +25,7 @@ DOCUMENTS = 12
 
 @pytest.fixture
 def scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scale:
-    monkeypatch.setattr(module, "WORDS", 150)
+    monkeypatch.setattr(scale_texts, "WORDS", 150)
     monkeypatch.setattr(Scale, "ingest", lambda self, runs=False: Ingest(self.folder / "home", FakeEmbedder))
     return made(tmp_path)
 
