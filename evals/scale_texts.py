@@ -1,9 +1,9 @@
 """Made-up documents of any number, the same in every run, and an embedder for them that costs next to nothing.
 
 Words are those of the embedder's vocabulary, which stands in the order of their frequency, by Zipf's law; each
-document has a topic, of which a third of its words are, and states a title, a publisher, an author and a date. Instead of the
-embedder's forward pass each token has a fixed random vector, the shorter the more frequent it is, so that texts are
-alike that share rarer words.
+document has a topic, of which a third of its words are, and states a title, a publisher, an author and a date.
+Instead of the embedder's forward pass each token has a fixed random vector, the shorter the more frequent it is, so
+that texts are alike that share rarer words.
 """
 
 from __future__ import annotations
