@@ -1,4 +1,4 @@
-/* The matrix product of llama.cpp's repacked q4_K weights, for CPUs with AVX2 that lack AVX-512: most laptops.
+/* The matrix product of llama.cpp's repacked q4_K weights, for CPUs with AVX2 that lack AVX-512: many laptops.
 
    Called instead of llama.cpp's own ggml_gemm_q4_K_8x8_q8_K (requirements/llama-cpp.cmake gives that one another name),
    which goes on to serve CPUs with AVX-512. It computes the same integers; only sums of floats may differ in rounding.

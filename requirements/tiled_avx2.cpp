@@ -1,4 +1,4 @@
-/* The inner product of llama.cpp's tiled matrix multiplication, for CPUs with AVX2 that lack AVX-512: most laptops.
+/* The inner product of llama.cpp's tiled matrix multiplication, for CPUs with AVX2 that lack AVX-512: many laptops.
 
    Compiled instead of llama.cpp's own tiled-kernel.cpp (requirements/llama-cpp.cmake), which goes on to serve all other
    CPUs. Its results are the same to the last bit.
