@@ -1,4 +1,4 @@
-"""All files of shared/evaldata/docs through the reader that the ingest uses."""
+"""All files of shared/evaldata/docs: each through the ingest's reader, and all together through the ingest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_embedder import FakeEmbedder
 
 from assistant.documents import read
 from assistant.errors import (
@@ -19,6 +20,7 @@ from assistant.errors import (
     ScannedFile,
     UnsupportedFile,
 )
+from assistant.ingest import Ingest
 from assistant.records import Document
 from assistant.sandbox import Sandbox
 
@@ -73,6 +75,26 @@ def test_a_file_gives_what_is_expected(entry: dict[str, Any], sandbox: Sandbox) 
     check(document, entry)
     damaged = entry["expect"] in DAMAGED and entry["file"] not in SOUND
     assert ("damaged" in " ".join(document.notes).lower()) is damaged, document.notes
+
+
+def test_the_ingest_says_of_each_file_what_was_read(tmp_path: Path) -> None:
+    if not entries():
+        pytest.skip(f"needs {DATA}")
+    ingest = Ingest(tmp_path / "home", FakeEmbedder)
+    report = ingest.add([DATA / "files" / entry["file"] for entry in entries()], "docs")
+    told = {Path(file.path).name: file for file in report.files}
+    read_files = {info.file for info in ingest.documents("docs")}
+    for entry in entries():
+        file = told[entry["file"]]
+        if entry["expect"] == "text":
+            assert file.outcome in ("added", "unchanged"), file  # unchanged: the same content under another name
+        elif entry["expect"] not in READ_AS_WELL:
+            assert file.outcome == "failed", file
+            assert entry["file"] in file.detail, file
+            assert entry["file"] not in read_files
+    assert not report.stopped
+    assert len(told) == len(entries())
+    ingest.close()
 
 
 def check(document: Document, entry: dict[str, Any]) -> None:
