@@ -170,11 +170,11 @@ class Search:
         self._end = self.clock() + self.limit_s
         self._measure_default()
         self._pick("repack_weights", [True])
-        self._pick("flash_attention", ["on", "off"])
         self._pick("threads", self._other_threads())
+        ratios = self._measure_drafts()  # before what seldom pays: a slow machine does not come to the end
+        self._pick("flash_attention", ["on", "off"])
         batch = self._pick_batch()
-        ratios = self._measure_drafts(batch)
-        self._pick("kv_type", ["q8_0"], batch, CELLS_GAIN)  # last: slow machines may not come so far
+        self._pick("kv_type", ["q8_0"], batch, CELLS_GAIN)
         return Found(
             load=self._best,
             batch_tokens=batch,
@@ -240,8 +240,8 @@ class Search:
         self._speeds = found[batch]
         return batch
 
-    def _measure_drafts(self, batch: int) -> tuple[float, ...]:
-        speeds = self._try(f"drafts = 1 to {WIDTHS[-1] - 1}", self._best, batch, WIDTHS)
+    def _measure_drafts(self) -> tuple[float, ...]:
+        speeds = self._try(f"drafts = 1 to {WIDTHS[-1] - 1}", self._best, DEFAULT_BATCH, WIDTHS)
         if speeds is None:
             return ()
         self._speeds = speeds
