@@ -19,7 +19,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import chromadb
 import numpy as np
@@ -60,6 +60,11 @@ def check_name(collection: str) -> str:
     return collection
 
 
+class _Beside(NamedTuple):
+    codes: Codes
+    flat: Flat
+
+
 class Index:
     """Chunk vectors in a folder. Safe to use from several threads and processes; opened when first needed.
 
@@ -76,15 +81,14 @@ class Index:
         self._client: Any = None
         self._seen = ""
         self._handles: dict[str, Any] = {}
-        self._opened: tuple[Codes, Flat] | None = None
+        self._opened: _Beside | None = None
 
     def close(self) -> None:
         with self._lock:
             self._handles.clear()
-            if self._opened is not None:
-                (codes, flat), self._opened = self._opened, None
-                codes.close()
-                flat.close()
+            opened, self._opened = self._opened, None
+            for kept in opened or ():
+                kept.close()
             if self._client is not None:
                 client, self._client = self._client, None
                 client.close()
@@ -114,9 +118,10 @@ class Index:
                     documents=[chunk.text for chunk in part],
                     metadatas=[_metadata(chunk) for chunk in part],
                 )
-        self._beside()[1].put(collection, embedder.sha256, [chunk.id for chunk in chunks], vectors)
+        ids = [chunk.id for chunk in chunks]
+        self._beside().flat.put(collection, embedder.sha256, ids, vectors)
         if codes:
-            self._beside()[0].put(collection, embedder.sha256, zip((chunk.id for chunk in chunks), codes, strict=True))
+            self._beside().codes.put(collection, embedder.sha256, zip(ids, codes, strict=True))
 
     def delete(self, collection: str, chunk_ids: Sequence[str]) -> None:
         """Takes chunks out; ids that are not there do not matter."""
@@ -140,7 +145,7 @@ class Index:
 
     def codes(self, collection: str, chunk_ids: Sequence[str], embedder: Identity) -> dict[str, bytes]:
         """Chunk id to the code of its tokens by this model, for those that have one."""
-        return self._beside()[0].get(collection, embedder.sha256, chunk_ids)
+        return self._beside().codes.get(collection, embedder.sha256, chunk_ids)
 
     def search(
         self,
@@ -162,24 +167,22 @@ class Index:
                 return {}
             _check_embedder(collection, handle.metadata, embedder)
             if documents is not None:
-                compared = self._beside()[1].search(collection, embedder.sha256, vector, n, documents)
+                compared = self._beside().flat.search(collection, embedder.sha256, vector, n, documents)
                 if compared is not None:
                     return compared
             found = handle.query(query_embeddings=vector[None, :], n_results=n, where=within, include=["distances"])
         return {name: 1.0 - far for name, far in zip(found["ids"][0], found["distances"][0], strict=True)}
 
     def fill(self, collection: str) -> None:
-        """Makes the flat index hold what Chroma holds: it lacks chunks that came in before there was one, and either
-        may be ahead of the other where the process was killed.
-        """
+        """Makes the flat index hold what Chroma does: older chunks are not in it, and a kill leaves either ahead."""
         with self._reading():
-            flat, handle = self._beside()[1], self._handle(collection)
+            flat, handle = self._beside().flat, self._handle(collection)
             if handle is not None and handle.count() == flat.count(collection):
                 return
             parts = list(flat.lacking(collection, handle.get(include=[])["ids"] if handle else [], BATCH))
         for part in parts:
             with self._reading():
-                flat, handle = self._beside()[1], self._handle(collection)
+                flat, handle = self._beside().flat, self._handle(collection)
                 found = handle.get(ids=part, include=["embeddings"])
                 flat.put(collection, handle.metadata["embedder_sha256"], found["ids"], np.asarray(found["embeddings"]))
 
@@ -220,12 +223,12 @@ class Index:
             for kept in self._beside():
                 kept.clear()
 
-    def _beside(self) -> tuple[Codes, Flat]:
+    def _beside(self) -> _Beside:
         """What lies beside Chroma's folder."""
         with self._lock:
             if self._opened is None:
-                path = self._folder.path
-                self._opened = Codes(path.with_name("tokens.sqlite3")), Flat(path.with_name("vectors.sqlite3"))
+                named = self._folder.path.with_name
+                self._opened = _Beside(Codes(named("tokens.sqlite3")), Flat(named("vectors.sqlite3")))
             return self._opened
 
     @contextmanager

@@ -64,15 +64,17 @@ def test_an_index_with_vectors_and_one_without_find_the_same(tmp_path: Path):
     index.add("default", CHUNKS, made, MODEL)
     expected = nearest(made, made[7], 4, {"b", "c"})
     assert index.search("default", made[7], 4, MODEL, {"b", "c"}) == pytest.approx(expected, abs=1e-5)
-    index._beside()[1].clear()  # as it was before there was a flat index
+    index._beside().flat.clear()  # as it was before there was a flat index
     assert index.search("default", made[7], 4, MODEL, {"b", "c"}) == pytest.approx(expected, abs=1e-5)
-    index._beside()[1].put("default", MODEL.sha256, [CHUNKS[5].id, "a-900-950"], made[5:7])  # one that is gone by now
+    index._beside().flat.put(
+        "default", MODEL.sha256, [CHUNKS[5].id, "a-900-950"], made[5:7]
+    )  # one that is gone by now
     index.fill("default")
-    assert index._beside()[1].count("default") == len(CHUNKS)
-    kept = index._beside()[1].search("default", MODEL.sha256, made[7], 4, {"b", "c"})
+    assert index._beside().flat.count("default") == len(CHUNKS)
+    kept = index._beside().flat.search("default", MODEL.sha256, made[7], 4, {"b", "c"})
     assert kept == pytest.approx(expected, abs=1e-5)
     index.delete("default", [chunk.id for chunk in CHUNKS])
-    assert index._beside()[1].chunk_ids("default") == set()
+    assert index._beside().flat.chunk_ids("default") == set()
     assert index.search("default", made[7], 4, MODEL, {"b", "c"}) == {}
     index.close()
 
@@ -80,9 +82,9 @@ def test_an_index_with_vectors_and_one_without_find_the_same(tmp_path: Path):
 def test_the_next_ingest_puts_in_what_came_in_before(tmp_path: Path):
     ingest = Ingest(tmp_path / "home", FakeEmbedder)
     ingest.add_bytes("ferry.txt", b"The ferry leaves at nine.", "default")
-    ingest.index._beside()[1].clear()
+    ingest.index._beside().flat.clear()
     assert ingest.add_bytes("ferry.txt", b"The ferry leaves at nine.", "default").outcome == "unchanged"
-    assert ingest.index._beside()[1].chunk_ids("default") == set(ingest.library.chunk_ids("default"))
+    assert ingest.index._beside().flat.chunk_ids("default") == set(ingest.library.chunk_ids("default"))
     ingest.close()
 
 

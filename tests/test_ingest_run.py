@@ -147,7 +147,7 @@ def state(ingest: Ingest, collection: str) -> dict[str, Any]:
         },
         "chunks": sorted(library.chunk_ids(collection)),
         "index": sorted(ingest.index.chunk_ids(collection)),
-        "flat": sorted(ingest.index._beside()[1].chunk_ids(collection)),
+        "flat": sorted(ingest.index._beside().flat.chunk_ids(collection)),
         "unfinished": library.unfinished(collection),
     }
 
