@@ -3,7 +3,8 @@ say of judged sentences.
 
     python -m evals.calibrate_check ROWS.jsonl
 
-ROWS is what `evals.witness` gathered. What is shipped is fitted to all rows. How good it is, is said by scores that
+ROWS is what `evals.witness` gathered. The probe is fitted to all rows with a hidden state, the check to all with
+sentences. How good it is, is said by scores that
 each row gets from weights that were fitted without its text and those in the same of FOLDS parts (cross-fitting), with
 thresholds that come from one half of the texts and are held against the other. What the model answered counts as
 SHARE of all, each group of it the same; so do the sets of claims in the rest, and the supported and the other rows
@@ -48,31 +49,29 @@ Kind = type[Weights] | type[WordsWeights]
 
 
 class Rows:
-    """All rows, with what is known of each. `known` is the probe's log odds, from probes that had not seen the row's
-    text; where there was no hidden state, the mean over supported answers, as the product takes it.
+    """The rows with sentences, with what is known of each. `known` is the probe's log odds, from probes that had not
+    seen the row's text; where there was no hidden state, the mean over supported answers, as the product takes it.
     """
 
     def __init__(self, rows: Sequence[Row], checker: Checker) -> None:
-        self.rows = rows
-        self.true = np.array([row.supported for row in rows])
-        self.groups = np.array([row.group for row in rows])
-        self.folds = np.array([_fold(row.text) for row in rows])
-        self.first = np.array([claims.half(row.text, SEED) == 0 for row in rows])
-        self.seen = np.array([bool(row.hidden) for row in rows])
-        self.states = np.array([row.hidden for row in rows if row.hidden], dtype=np.float64)
-        self.known = self._known()
+        self.rows = [row for row in rows if row.sentences]
+        self.true = np.array([row.supported for row in self.rows])
+        self.groups = np.array([row.group for row in self.rows])
+        self.folds = np.array([_fold(row.text) for row in self.rows])
+        self.first = np.array([claims.half(row.text, SEED) == 0 for row in self.rows])
+        self.known = self._known([row for row in rows if row.hidden])
         self.found = [
-            _features(checker, row) | {KNOWN: known} for row, known in zip(rows, self.known.tolist(), strict=True)
+            _features(checker, row) | {KNOWN: known} for row, known in zip(self.rows, self.known.tolist(), strict=True)
         ]
 
-    def _known(self) -> Array:
-        known = np.zeros(len(self.rows))
+    def _known(self, begun: Sequence[Row]) -> Array:
+        known = np.full(len(self.rows), np.nan)
         for fold in range(FOLDS):
-            inside = self.folds[self.seen] == fold
-            weights, bias = fit_probe(self.states[~inside], self.true[self.seen][~inside], COMPONENTS, PROBE_PENALTY)
-            known[np.flatnonzero(self.seen)[inside]] = self.states[inside] @ weights + bias
-        known[~self.seen] = known[self.seen & self.true].mean()
-        return known
+            weights, bias = _probe([row for row in begun if _fold(row.text) != fold])
+            for place in np.flatnonzero(self.folds == fold):
+                if self.rows[place].hidden:
+                    known[place] = np.dot(self.rows[place].hidden, weights) + bias
+        return np.where(np.isnan(known), np.nanmean(known[self.true]), known)
 
     def table(self, names: Sequence[str]) -> Array:
         return np.array([[one[name] for name in names] for one in self.found])
@@ -90,9 +89,14 @@ class Rows:
         return counts * len(counts)
 
 
-def train(rows: Rows, model_sha256: str) -> Probe:
-    """The probe of all hidden states."""
-    weights, bias = fit_probe(rows.states, rows.true[rows.seen], COMPONENTS, PROBE_PENALTY)
+def _probe(rows: Sequence[Row]) -> tuple[Array, float]:
+    states = np.array([row.hidden for row in rows], dtype=np.float64)
+    return fit_probe(states, np.array([row.supported for row in rows]), COMPONENTS, PROBE_PENALTY)
+
+
+def train(rows: Sequence[Row], model_sha256: str) -> Probe:
+    """The probe of all hidden states: that the answer will be right, or, of what was only read, that there is one."""
+    weights, bias = _probe([row for row in rows if row.hidden])
     return Probe(
         model_sha256=model_sha256,
         layer=LAYER,
@@ -208,7 +212,7 @@ def main() -> None:
     except AssistantError as error:
         sys.exit(str(error))
     table = Rows(rows, Checker(embedder, WordsWeights.read()))
-    probe.FILE.write_text(train(table, llm.sha256).model_dump_json() + "\n", "utf-8")
+    probe.FILE.write_text(train(rows, llm.sha256).model_dump_json() + "\n", "utf-8")
     for kind in (Weights, WordsWeights):
         weights = calibrate(kind, table, embedder, llm.sha256)
         kind.file.write_text(weights.model_dump_json(indent=2) + "\n", "utf-8")

@@ -8,7 +8,7 @@ set is not there; what is wrong within it stands in `problems`. docs/datasets.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -63,10 +63,16 @@ class Adapter:
     load: Load
 
 
-def squad2(folder: Path, limit: int | None, seed: int) -> Loaded:
-    """SQuAD 2.0: answerable and unanswerable questions in turn, over their paragraph among others of its article."""
+def squad2(folder: Path, limit: int | None, seed: int, among: Container[str] | None = None) -> Loaded:
+    """SQuAD 2.0: answerable and unanswerable questions in turn, over their paragraph among others of its article; only
+    of the paragraphs `among`, where they are given.
+    """
     problems: list[str] = []
-    paragraphs = {row.id: row for row in rows(place(folder, "squad2", "corpus.jsonl"), Paragraph, problems)}
+    paragraphs = {
+        row.id: row
+        for row in rows(place(folder, "squad2", "corpus.jsonl"), Paragraph, problems)
+        if among is None or row.id in among
+    }
     asked = rows(place(folder, "squad2", "questions.jsonl"), Asked, problems)
     asked = kept(asked, lambda row: row.gold in paragraphs, "their paragraph is not there", problems)
     asked = kept(asked, lambda row: row.is_impossible or row.answers, "answerable but without an answer", problems)
@@ -79,6 +85,11 @@ def squad2(folder: Path, limit: int | None, seed: int) -> Loaded:
     chosen = alternating(answerable, impossible)[:limit]
     found = [_paragraph_case(row, paragraphs[row.gold], articles, seed) for row in chosen]
     return Loaded(tuple(found), problems=tuple(problems))
+
+
+def squad2_paragraphs(folder: Path) -> dict[str, str]:
+    """The paragraph that each question of SQuAD 2.0 is about, whether it answers it or not."""
+    return {row.id: row.gold for row in rows(place(folder, "squad2", "questions.jsonl"), Asked, [])}
 
 
 def _paragraph_case(row: Asked, gold: Paragraph, articles: Mapping[str, Sequence[Paragraph]], seed: int) -> Case:
