@@ -10,7 +10,7 @@ from assistant.records import AbstainReason, Chunk, Hit
 WHY: dict[AbstainReason, str] = {
     "no_hits": "No passage of the documents was found for this question.",
     "not_supported": "The documents do not answer this question.",
-    "out_of_scope": "The documents do not seem to be about this.",
+    "out_of_scope": "The documents do not seem to answer this question.",
 }
 _LEAD = "The nearest passages, which may or may not help:"
 

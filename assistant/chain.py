@@ -15,7 +15,7 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrou
 from numpy.typing import NDArray
 
 from assistant.abstain import abstention
-from assistant.check import YES_OR_NO, Checker, Hidden
+from assistant.check import YES_OR_NO, Checker, Glance
 from assistant.cite import Citer
 from assistant.draft import Check, Draft, Unchecked, VerbatimDraft
 from assistant.embedder import Embedder
@@ -125,11 +125,13 @@ class Assistant:
         self._engine.check_busy()
         prompt: Prompt = self._context.invoke(self._asked(question, history, collection, where))["prompt"]
         yield Retrieved(prompt.hits, prompt.dropped_turns)
-        seen: list[Hidden] = []  # what the model had in mind at its first word
-        writing = Writing(self._draft(question, prompt, sampling, cancel, seen), started)
+        glance = self._checker.glance(self._strict and not sampling.grammar) if self._checker else Glance()
+        writing = Writing(self._draft(question, prompt, sampling, cancel, glance), started)
         reason: AbstainReason | None = None if prompt.hits else "no_hits"
         if not reason:
-            yield from writing.write(self._model, prompt.messages, cancel, sampling, seen.append)
+            yield from writing.write(self._model, prompt.messages, cancel, sampling, glance)
+            reason = "out_of_scope" if glance.out_of_scope else None
+        if not reason:
             if writing.draft.failed and writing.finish == "stop":
                 again = self._prompts.again(prompt, writing.text, writing.draft.failed)
                 yield from writing.write(self._model, again, cancel, sampling)
@@ -261,7 +263,7 @@ class Assistant:
         prompt: Prompt,
         sampling: Sampling,
         cancel: threading.Event | None,
-        seen: Sequence[Hidden],
+        glance: Glance,
     ) -> Draft:
         """Ties the answer to the hits, and begins the check of each sentence when it is complete."""
         checker, stop = self._checker, cancel or threading.Event()
@@ -271,8 +273,7 @@ class Assistant:
             return self._engine.weigh(turns, YES_OR_NO, stop)
 
         def begin(sentence: str) -> Check:
-            hidden = seen[0] if seen else None
-            return checker.begin(sentence, prompt.hits, ask, hidden) if checker else Unchecked()
+            return checker.begin(sentence, prompt.hits, ask, glance.known) if checker else Unchecked()
 
         if sampling.grammar:
             return VerbatimDraft(Citer(question, prompt.hits), begin)

@@ -107,13 +107,14 @@ class Checker:
         """Whether the language model is asked."""
         return STATED in self._weights.weights
 
-    def begin(
-        self, sentence: str, hits: Sequence[Hit], ask: Ask, hidden: Sequence[float] | Hidden | None = None
-    ) -> SentenceCheck:
-        """Begins to check a sentence against the texts of the hits. `hidden` is the state that its answer began with,
-        where the engine saw it.
+    def glance(self, strict: bool) -> Glance:
+        """For one answer. Where it is `strict`, one that would hardly be right is not written at all."""
+        return Glance(self._probe, strict)
+
+    def begin(self, sentence: str, hits: Sequence[Hit], ask: Ask, known: float | None = None) -> SentenceCheck:
+        """Begins to check a sentence against the texts of the hits. `known` is what a glance saw at the beginning of
+        its answer.
         """
-        known = self._probe.log_odds(hidden) if self._probe and hidden is not None else None
         return SentenceCheck(self, sentence, hits, ask if self.asks else None, known)
 
     def support(self, found: Mapping[str, float], stated: float | None, known: float | None = None) -> float:
@@ -142,6 +143,24 @@ class Checker:
         if math.isnan(support):
             return "unchecked"
         return "supported" if support >= self._weights.threshold else "unsupported"
+
+
+class Glance:
+    """What the model had in mind when it began its answer. The engine calls it with a hidden state, where it watches
+    a layer, and asks whether to write on.
+    """
+
+    def __init__(self, probe: Probe | None = None, strict: bool = False) -> None:
+        self.known: float | None = None  # the log odds that the sources answer the question
+        self.out_of_scope = False
+        self._probe = probe
+        self._strict = strict
+
+    def __call__(self, hidden: Hidden) -> bool:
+        if self._probe:
+            self.known = self._probe.log_odds(hidden)
+            self.out_of_scope = self._strict and self.known < self._probe.out_of_scope
+        return not self.out_of_scope
 
 
 class SentenceCheck:

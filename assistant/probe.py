@@ -21,13 +21,17 @@ FILE = Path(__file__).with_suffix(".json")
 
 
 class Probe(BaseModel):
-    """The log odds are `bias` and the sum of the hidden state's numbers times `weights`. Good for one model alone."""
+    """The log odds are `bias` and the sum of the hidden state's numbers times `weights`. Good for one model alone.
+
+    Below `out_of_scope` hardly any answer is right, so none need be written.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_sha256: str
     layer: int = Field(ge=0)  # counted from 0
     bias: FiniteFloat
+    out_of_scope: FiniteFloat
     weights: tuple[FiniteFloat, ...]
 
     @classmethod

@@ -32,7 +32,7 @@ from assistant.records import Chunk, Hit, Message, PromptMessage, Role, Sampling
 from assistant.retrieve import Retriever
 from assistant.where import Where
 
-Seen = Callable[[NDArray[np.float32]], None]
+Watching = Callable[[NDArray[np.float32]], bool]  # as in Params
 
 _MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 _METHODS = ("json_schema", "json_mode")  # of structured output
@@ -66,9 +66,8 @@ class LocalChatModel(BaseChatModel):
     """The engine as a LangChain chat model.
 
     The fields of `Sampling` may be given per call, as in `model.bind(json_schema=...)`, as may `cancel`, a
-    threading.Event, and `seen`, which is told the hidden state that the answer begins with, where the engine watches a
-    layer; other keywords are refused. The last chunk has the usage and, in `response_metadata`, the finish
-    reason and the engine's timings.
+    threading.Event, and `watch`, as in the engine's Params; other keywords are refused. The last chunk has the usage
+    and, in `response_metadata`, the finish reason and the engine's timings.
     """
 
     engine: Any
@@ -87,16 +86,14 @@ class LocalChatModel(BaseChatModel):
         *,
         cancel: threading.Event | None = None,
         sampling: Sampling | None = None,
-        seen: Seen | None = None,
+        watch: Watching | None = None,
         **given: Any,
     ) -> Iterator[ChatGenerationChunk]:
         engine: Engine = self.engine
-        params = replace(_params(self.params, sampling, given, stop), watch=seen is not None)
+        params = replace(_params(self.params, sampling, given, stop), watch=watch)
         generation = engine.generate(to_turns(messages), params, cancel)
         try:
             for event in generation:
-                if seen and isinstance(event, Piece) and event.hidden is not None:
-                    seen(event.hidden)
                 chunk = _chunk(event)
                 if run_manager and isinstance(event, Piece):
                     run_manager.on_llm_new_token(event.text, chunk=chunk)

@@ -24,7 +24,7 @@ from assistant.records import (
 ABSTAINED: dict[AbstainReason, str] = {
     "no_hits": "Nothing in the documents is close to this question.",
     "not_supported": "The documents do not answer this question.",
-    "out_of_scope": "This question is not about the documents.",
+    "out_of_scope": "The documents do not seem to answer this question.",
 }
 VERDICTS: dict[Verdict, str] = {
     "supported": "in the sources",

@@ -9,7 +9,7 @@ from typing import Any
 
 from assistant.draft import Draft, Written
 from assistant.records import FinishReason, PromptMessage, Sampling, Timings, Token
-from assistant.runnables import LocalChatModel, Seen, to_messages
+from assistant.runnables import LocalChatModel, Watching, to_messages
 
 
 class Writing:
@@ -31,10 +31,10 @@ class Writing:
         prompt: Sequence[PromptMessage],
         cancel: threading.Event | None,
         sampling: Sampling | None,
-        seen: Seen | None = None,
+        watch: Watching | None = None,
     ) -> Iterator[Written]:
-        """Events of what the model answers to a prompt; `seen` as for the model. Raises what its `stream` raises."""
-        for chunk in model.stream(to_messages(prompt), cancel=cancel, sampling=sampling, seen=seen):
+        """Events of what the model answers to a prompt; `watch` as for the model. Raises what its `stream` raises."""
+        for chunk in model.stream(to_messages(prompt), cancel=cancel, sampling=sampling, watch=watch):
             self.text += chunk.text
             yield from self._seen(self.draft.feed(chunk.text))
             if "engine" in chunk.response_metadata:

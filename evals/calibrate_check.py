@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,7 @@ SHARE = 0.8  # of 0.25, 0.5, 0.8 and 0.95 the best: more refused at REFUSED, and
 PENALTY = 30.0  # of 3 and 30; it makes little difference
 COMPONENTS, PROBE_PENALTY = 128, 100.0  # of 64, 128, 256 and 400 components the best (lab book)
 REFUSED = 0.08  # of the right answers, at most
+OUT_OF_SCOPE = 0.01  # of the right answers, and of what was only read and has an answer, are not even begun
 ANSWERED = (ANSWERS, FOUND)  # groups that the model answered
 
 Kind = type[Weights] | type[WordsWeights]
@@ -59,18 +60,13 @@ class Rows:
         self.groups = np.array([row.group for row in self.rows])
         self.folds = np.array([_fold(row.text) for row in self.rows])
         self.first = np.array([claims.half(row.text, SEED) == 0 for row in self.rows])
-        self.known = self._known([row for row in rows if row.hidden])
+        self.known = self._known(crossed(rows))
         self.found = [
             _features(checker, row) | {KNOWN: known} for row, known in zip(self.rows, self.known.tolist(), strict=True)
         ]
 
-    def _known(self, begun: Sequence[Row]) -> Array:
-        known = np.full(len(self.rows), np.nan)
-        for fold in range(FOLDS):
-            weights, bias = _probe([row for row in begun if _fold(row.text) != fold])
-            for place in np.flatnonzero(self.folds == fold):
-                if self.rows[place].hidden:
-                    known[place] = np.dot(self.rows[place].hidden, weights) + bias
+    def _known(self, odds: Mapping[str, float]) -> Array:
+        known = np.array([odds.get(row.id, np.nan) for row in self.rows])
         return np.where(np.isnan(known), np.nanmean(known[self.true]), known)
 
     def table(self, names: Sequence[str]) -> Array:
@@ -94,13 +90,25 @@ def _probe(rows: Sequence[Row]) -> tuple[Array, float]:
     return fit_probe(states, np.array([row.supported for row in rows]), COMPONENTS, PROBE_PENALTY)
 
 
+def crossed(rows: Sequence[Row]) -> dict[str, float]:
+    """The log odds of each row with a hidden state, by its id, from a probe that had not seen the row's text."""
+    begun, odds = [row for row in rows if row.hidden], dict[str, float]()
+    for fold in range(FOLDS):
+        weights, bias = _probe([row for row in begun if _fold(row.text) != fold])
+        odds |= {row.id: float(np.dot(row.hidden, weights) + bias) for row in begun if _fold(row.text) == fold}
+    return odds
+
+
 def train(rows: Sequence[Row], model_sha256: str) -> Probe:
     """The probe of all hidden states: that the answer will be right, or, of what was only read, that there is one."""
+    odds = crossed(rows)
+    right = [odds[row.id] for row in rows if row.hidden and row.supported]
     weights, bias = _probe([row for row in rows if row.hidden])
     return Probe(
         model_sha256=model_sha256,
         layer=LAYER,
         bias=round(bias, 4),
+        out_of_scope=round(float(np.quantile(right, OUT_OF_SCOPE)), 4),
         weights=tuple(round(float(weight), 6) for weight in weights),
     )
 

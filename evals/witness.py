@@ -32,6 +32,8 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from assistant import models
@@ -113,17 +115,21 @@ class Witness:
     def _answer(self, case: Case, longest: int) -> Row:
         """A row of the first sentence that the model answers, or of the first word alone."""
         prompt = self._prompt(case.question, [_hit(given.file, given.text) for given in case.given])
-        params = Params(max_tokens=longest, watch=True)
+        seen: list[NDArray[np.float32]] = []
+
+        def watch(hidden: NDArray[np.float32]) -> bool:
+            seen.append(hidden)
+            return True
+
+        params = Params(max_tokens=longest, watch=watch)
         events = self._engine.generate(to_turns(to_messages(prompt.messages)), params)
-        pieces = [event for event in events if isinstance(event, Piece)]
-        text = "".join(piece.text for piece in pieces).strip()
+        text = "".join(event.text for event in events if isinstance(event, Piece)).strip()
         first = next((text[span.start : span.end] for span in spans(text)), text)
         right = bool(case.answerable) and (longest == 1 or any(holds(first, gold) for gold in case.answers))
         said = () if longest == 1 else (first,)
         group, text = (FOUND, "") if case.tags == (FOUND,) else (ANSWERS, case.documents[0])
         row = self._row(case.id, group, case.question, said, prompt, right, text)
-        seen = next((piece.hidden for piece in pieces), None)
-        return row if seen is None else replace(row, hidden=tuple(round(float(one), 3) for one in seen))
+        return replace(row, hidden=tuple(round(float(one), 3) for state in seen for one in state))
 
     def _claim(self, claim: Claim) -> Row:
         """A row of a judged claim."""

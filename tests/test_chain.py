@@ -42,8 +42,9 @@ class FakeEngine:
         self.asked.append(turns[-1].segments[-1].text)
         text = self.answers.pop(0)
         done = Done("cancelled" if cancel and cancel.is_set() else "stop", 9, 5, 4, 0, 0.1, 0.2, 10.0)
-        self.watched.append(params.watch)
-        pieces = [Piece(text[at : at + 7], None if at else self.hidden) for at in range(0, len(text), 7)]
+        self.watched.append(params.watch is not None)
+        wanted = params.watch is None or self.hidden is None or params.watch(self.hidden)
+        pieces = [Piece(text[at : at + 7]) for at in range(0, len(text) if wanted else 0, 7)]
         return (event for event in [*pieces, done])
 
     def weigh(self, turns: Any, words: Any, cancel: Any) -> Any:
@@ -56,7 +57,7 @@ class Says(Checker):
     """Trusts the model's word alone."""
 
     def __init__(self) -> None:
-        self._probe = Probe(model_sha256="fake", layer=1, bias=0.0, weights=(1.0,))
+        self._probe = Probe(model_sha256="fake", layer=1, bias=0.0, out_of_scope=-5.0, weights=(1.0,))
 
     asks = True  # type: ignore[assignment]
 
@@ -122,6 +123,23 @@ def test_what_the_model_had_in_mind_at_its_first_word_counts_for_all_sentences()
     answer, _, engine = ask(said, hidden=-2.0)
     assert answer.abstained
     assert engine.watched == [True, False]  # of a second try it is not asked
+
+
+@pytest.mark.parametrize("mode", ["strict", "show"])
+def test_what_the_model_has_no_answer_to_in_mind_is_not_even_begun(mode: Literal["strict", "show"]) -> None:
+    answer, events, engine = ask(["The line opened in 1890."], mode=mode, hidden=-6.0)
+    assert engine.watched == [True]
+    if mode == "show":  # everything that is written is shown, and struck through
+        assert answer.answer == "The line opened in 1890. [1]"
+        assert [sentence.verdict for sentence in answer.sentences] == ["unsupported"]
+        return
+    assert answer.reason == "out_of_scope"
+    assert answer.abstained
+    assert "The nearest passages" in answer.answer
+    assert not answer.sentences
+    assert not answer.left_out
+    assert not engine.weighed
+    assert not [event for event in events if isinstance(event, Pending)]
 
 
 def test_what_fails_is_named_once_and_the_second_try_is_checked_too() -> None:

@@ -13,7 +13,7 @@ from evals.fitting import fit_probe
 
 
 def test_the_log_odds_are_a_sum() -> None:
-    probe = Probe(model_sha256="m", layer=1, bias=0.5, weights=(1.0, -2.0))
+    probe = Probe(model_sha256="m", layer=1, bias=0.5, out_of_scope=0.0, weights=(1.0, -2.0))
     assert probe.log_odds([3.0, 1.0]) == 1.5
     assert probe.log_odds(np.array([3.0, 1.0], np.float32)) == 1.5
 

@@ -382,7 +382,7 @@ def test_what_was_left_out_is_told_folded(texts, words):
     [
         ("no_hits", "Nothing in the documents is close"),
         ("not_supported", "do not answer"),
-        ("out_of_scope", "not about the documents"),
+        ("out_of_scope", "do not seem to answer"),
         (None, "do not answer"),
     ],
 )

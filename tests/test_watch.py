@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assistant.engine import Engine, EngineConfig, Params, Piece, Segment, Turn
+from assistant.engine import Done, Engine, EngineConfig, Params, Piece, Segment, Turn
 
 pytestmark = pytest.mark.real
 
@@ -23,32 +23,66 @@ def engine(tiny_llm: Path) -> Iterator[Engine]:
     engine.close()
 
 
-def hidden(engine: Engine, question: str, watch: bool = True) -> list[np.ndarray | None]:
-    events = engine.generate([Turn("user", (Segment(question),))], Params(max_tokens=6, watch=watch))
-    return [event.hidden for event in events if isinstance(event, Piece)]
+def look(engine: Engine, question: str, write_on: bool = True) -> tuple[list[np.ndarray], list[Piece | Done]]:
+    """What was seen, and what was written."""
+    seen: list[np.ndarray] = []
+
+    def watch(hidden: np.ndarray) -> bool:
+        seen.append(hidden)
+        return write_on
+
+    events = list(engine.generate([Turn("user", (Segment(question),))], Params(max_tokens=6, watch=watch)))
+    assert engine._backend._watch is None or engine._backend._watch.wanted == 0  # type: ignore[attr-defined]
+    return seen, events
 
 
-def test_the_first_piece_has_the_state_that_the_answer_begins_with(engine: Engine) -> None:
-    first, *others = hidden(engine, "Why is the sky blue?")
-    assert first is not None
-    assert first.shape == (WIDTH,)
-    assert np.isfinite(first).all()
-    assert others
-    assert all(one is None for one in others)
+def hidden(engine: Engine, question: str) -> np.ndarray:
+    (seen,), _ = look(engine, question)
+    return seen
+
+
+def test_who_watches_is_told_once_the_state_that_the_answer_begins_with(engine: Engine) -> None:
+    (seen,), events = look(engine, "Why is the sky blue?")
+    assert seen.shape == (WIDTH,)
+    assert np.isfinite(seen).all()
+    assert any(isinstance(event, Piece) for event in events)
+    assert [event.completion_tokens for event in events if isinstance(event, Done)] == [6]
+
+
+def test_an_answer_that_is_not_wanted_ends_without_a_word(engine: Engine) -> None:
+    (seen,), events = look(engine, "Why is the sky blue?", write_on=False)
+    assert seen.shape == (WIDTH,)
+    (done,) = events
+    assert isinstance(done, Done)
+    assert (done.finish, done.completion_tokens) == ("stop", 1)
+    assert done.ttft_s > 0
+    _, events = look(engine, "Why is the sky blue?")
+    assert len(events) > 1  # the same prompt, kept by then, is answered as ever
+
+
+def test_who_fails_to_watch_is_logged_and_the_answer_is_written(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: np.ndarray) -> bool:
+        raise ValueError("no such probe")
+
+    events = list(engine.generate([Turn("user", (Segment("Why?"),))], Params(max_tokens=6, watch=fail)))
+    assert any(isinstance(event, Piece) for event in events)
+    assert "no such probe" in caplog.text
 
 
 def test_who_does_not_ask_sees_nothing(engine: Engine) -> None:
-    assert set(map(type, hidden(engine, "Why is the sea salt?", watch=False))) == {type(None)}
+    list(engine.generate([Turn("user", (Segment("Why is the sea salt?"),))], Params(max_tokens=6)))
     assert engine._backend._watch.wanted == 0  # type: ignore[attr-defined]
 
 
 def test_side_by_side_everybody_gets_their_own(engine: Engine) -> None:
     questions = ["Name three rivers.", "What is bread made of?", "Count from one to ten, in words."]
-    alone = {question: hidden(engine, question)[0] for question in questions}
-    together: dict[str, np.ndarray | None] = {}
+    alone = {question: hidden(engine, question) for question in questions}
+    together: dict[str, np.ndarray] = {}
 
     def ask(question: str) -> None:
-        together[question] = hidden(engine, f"{question}")[0]
+        together[question] = hidden(engine, question)
 
     threads = [threading.Thread(target=ask, args=(question,)) for question in questions]
     for thread in threads:
@@ -56,9 +90,7 @@ def test_side_by_side_everybody_gets_their_own(engine: Engine) -> None:
     for thread in threads:
         thread.join()
 
-    def alike(one: np.ndarray | None, other: np.ndarray | None) -> float:
-        assert one is not None
-        assert other is not None
+    def alike(one: np.ndarray, other: np.ndarray) -> float:
         return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
     for question in questions:
@@ -69,5 +101,7 @@ def test_side_by_side_everybody_gets_their_own(engine: Engine) -> None:
 
 def test_an_engine_that_watches_nothing_gives_nothing(tiny_llm: Path) -> None:
     engine = Engine.open(tiny_llm, EngineConfig(context_tokens=512, max_sequences=1))
-    assert set(map(type, hidden(engine, "Why?"))) == {type(None)}
+    seen, events = look(engine, "Why?", write_on=False)
+    assert not seen
+    assert any(isinstance(event, Piece) for event in events)
     engine.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_embedder import FakeEmbedder
 
 from assistant.check import KNOWN, Checker, WordsWeights
 from evals import evaluation, witness
@@ -15,7 +16,6 @@ from evals.calibrate_check import Rows, train
 from evals.public import squad2, squad2_paragraphs
 from evals.records import Case
 from evals.witness import FOUND, Row, Task
-from tests.fake_embedder import FakeEmbedder
 
 DATA = Path(__file__).parents[2] / "shared" / "evaldata"
 

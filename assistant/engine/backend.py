@@ -19,7 +19,7 @@ from assistant.engine import logs, rotate
 from assistant.engine.logs import llama
 from assistant.engine.sampler import LlamaSampler, Vocabulary, Weigher
 from assistant.engine.types import EngineConfig, Params
-from assistant.engine.watch import Hidden, Watch
+from assistant.engine.watch import Watch
 from assistant.errors import EngineFailed, ModelDamaged
 
 _READERS = 4  # chunks that are read side by side
@@ -50,8 +50,6 @@ class Row:
 class Sampler(Protocol):
     @property
     def log_odds(self) -> float | None: ...  # of the words that were weighed, where any were
-    @property
-    def hidden(self) -> Hidden | None: ...  # at the first token that was sampled, where it was asked for
     def sample(self, index: int) -> int: ...
     def close(self) -> None: ...
 
@@ -196,7 +194,7 @@ class LlamaBackend:
     def sampler(self, params: Params) -> Sampler:
         if params.weigh:
             return Weigher(self._context, self._words, [self.single(words) for words in params.weigh])
-        return LlamaSampler(self._context, self._words, params, self._watch if params.watch else None)
+        return LlamaSampler(self._context, self._words, params, self._watch)
 
     def single(self, words: Sequence[str]) -> list[int]:
         """Those of the words that are one token. May be called from any thread, as `tokenize`."""

@@ -67,7 +67,6 @@ class Request:
     lookup: Lookup | None = None
     sampler: Sampler | None = None
     text: TextOut | None = None
-    told: bool = False  # whether a piece was emitted
 
     def __post_init__(self) -> None:
         self.tokens = self.prompt.tokens
@@ -103,11 +102,6 @@ class Request:
         self.completion.append(token)
         if self.lookup:
             self.lookup.add(token)
-
-    def piece(self, text: str) -> Piece:
-        """Text to be emitted; the first with the hidden state that it began with, where that was asked for."""
-        first, self.told = not self.told, True
-        return Piece(text, self.sampler.hidden if first and self.sampler else None)
 
     def done(self, finish: Finish) -> Done:
         now = time.monotonic()

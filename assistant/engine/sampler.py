@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from assistant.engine.grammar import check_limits
 from assistant.engine.types import Params
-from assistant.engine.watch import Hidden, Look, Watch
+from assistant.engine.watch import Look, Watch
 from assistant.errors import BadFormat, EngineFailed
 
 _LIKELY = 512  # tokens that a grammar is asked about first: one over the whole vocabulary costs 10 to 100 ms a token
@@ -72,20 +72,16 @@ class LlamaSampler:
 
     def __init__(self, context: Any, words: Vocabulary, params: Params, watch: Watch | None = None) -> None:
         self._context = context
-        self._look = Look(watch) if watch else None
+        self._look = Look(watch, params.watch) if watch and params.watch else None
         self._words = words
         self._grammar = words.grammar(params.grammar) if params.grammar else None
         self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
         for stage in _stages(params):
             llama.llama_sampler_chain_add(self._chain, stage)
 
-    @property
-    def hidden(self) -> Hidden | None:
-        return self._look.hidden if self._look else None
-
     def sample(self, index: int) -> int:
-        if self._look:
-            self._look.take(index)
+        if self._look and not self._look.goes_on(index):
+            return self._words.end
         if self._grammar is None:
             return int(llama.llama_sampler_sample(self._chain, self._context, index))
         return self._sample_in_grammar(index)
@@ -136,8 +132,6 @@ class Weigher:
 
     A word written in several ways counts with all of them. It then ends the text, of which nothing was written.
     """
-
-    hidden = None  # it writes nothing
 
     def __init__(self, context: Any, words: Vocabulary, groups: Sequence[Sequence[int]]) -> None:
         self._context, self._words, self._groups = context, words, [list(group) for group in groups]

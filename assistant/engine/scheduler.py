@@ -15,7 +15,7 @@ from assistant.engine.backend import Backend, Row
 from assistant.engine.lookup import Lookup
 from assistant.engine.requests import Part, Reading, Request, Slot, TextOut
 from assistant.engine.store import KVStore, PrefixCache, shared
-from assistant.engine.types import Finish
+from assistant.engine.types import Finish, Piece
 
 _TILE = 32  # rows that llama.cpp's matrix kernels for AMX compute at a time; others have smaller ones
 
@@ -318,7 +318,7 @@ class Scheduler:
             return "stop"
         text, stopped = request.text.feed(self._backend.piece(token))
         if text:
-            request.emit(request.piece(text))
+            request.emit(Piece(text))
         if stopped:
             return "stop"
         return "length" if len(request.completion) >= request.params.max_tokens else None
@@ -329,7 +329,7 @@ class Scheduler:
         if request.text:
             text, _ = request.text.feed(b"", final=True)
             if text:
-                request.emit(request.piece(text))
+                request.emit(Piece(text))
         request.emit(request.done(finish))
         if finish != "cancelled" and not request.params.weigh:  # that prompt does not come again
             self._prefixes.put(tuple(slot.tokens), self._backend.save(slot.sequence, 0, len(slot.tokens)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +32,8 @@ class Params:
     """How to generate. `temperature` 0 is greedy; `top_p` 1 and `min_p` 0 leave every token in.
 
     `grammar` is GBNF with a rule `root`, which the text then follows as far as it comes; "" leaves the text free.
+    `watch` is told the hidden state that the answer begins with, where the engine watches a layer, and says whether to
+    write on; if not, the answer ends without a word. It is called in the engine's thread.
     `weigh` asks how likely the answer begins with one of the first words rather than one of the second, each a token.
     """
 
@@ -44,7 +47,7 @@ class Params:
     timeout_s: float | None = None  # from submission; what is written until then is kept
     guesses: int | None = None  # at most, in a step; None: as many as the engine's draft_tokens allow
     weigh: tuple[tuple[str, ...], tuple[str, ...]] | None = None  # write nothing, but say how words compare: log_odds
-    watch: bool = False  # give out the hidden state that the answer begins with, where the engine watches a layer
+    watch: Callable[[NDArray[np.float32]], bool] | None = None  # see `watch_layer`
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,6 @@ class Piece:
     """Text of one or more tokens: always whole characters, never part of a stop string."""
 
     text: str
-    hidden: NDArray[np.float32] | None = field(
-        default=None, compare=False
-    )  # with the first piece, where it was asked for
 
 
 @dataclass(frozen=True, slots=True)

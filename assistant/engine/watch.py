@@ -8,6 +8,8 @@ logits of every token for them. On a GPU the callback would end the replay of gr
 from __future__ import annotations
 
 import ctypes
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from llama_cpp._ggml import libggml as ggml
 from numpy.typing import NDArray
 
 Hidden = NDArray[np.float32]
+
+log = logging.getLogger(__name__)
 
 ggml.ggml_get_name.argtypes, ggml.ggml_get_name.restype = [ctypes.c_void_p], ctypes.c_char_p
 ggml.ggml_get_data.argtypes, ggml.ggml_get_data.restype = [ctypes.c_void_p], ctypes.c_void_p
@@ -54,18 +58,24 @@ class Watch:
 
 
 class Look:
-    """One look at a watch, taken at the first token that is sampled."""
+    """One look at a watch, at the first token that is sampled."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, tell: Callable[[Hidden], bool]) -> None:
         self._watch: Watch | None = watch
-        self.hidden: Hidden | None = None
+        self._tell = tell
         watch.wanted += 1
 
-    def take(self, index: int) -> None:
-        """Only the first time."""
-        if self._watch:
-            self.hidden = self._watch.row(index)
+    def goes_on(self, index: int) -> bool:
+        """Tells what was seen, the first time only, and returns the answer to it; True where nothing was seen. True also
+        where telling it failed: an exception here would end the engine.
+        """
+        hidden = self._watch.row(index) if self._watch else None
         self.close()
+        try:
+            return hidden is None or self._tell(hidden)
+        except Exception:
+            log.exception("Who watched an answer begin failed.")
+            return True
 
     def close(self) -> None:
         if self._watch:

@@ -14,7 +14,7 @@
   const REASONS = {
     no_hits: "nothing in the documents is close to this question",
     not_supported: "the documents do not answer this question",
-    out_of_scope: "this question is not about the documents",
+    out_of_scope: "the documents do not seem to answer this question",
   };
   const TIMES = [
     ["ttft_s", "first word", " s"], ["total_s", "whole answer", " s"], ["retrieve_s", "search", " s"],
