@@ -66,8 +66,8 @@ class Look:
         watch.wanted += 1
 
     def goes_on(self, index: int) -> bool:
-        """Tells what was seen, the first time only, and returns the answer to it. True where nothing was seen; and where
-        telling it failed, as an exception here would end the engine.
+        """Tells what was seen, the first time only, and returns the answer to it. True where nothing was seen, and
+        where telling it failed, as an exception here would end the engine.
         """
         hidden = self._watch.row(index) if self._watch else None
         self.close()
