@@ -41,7 +41,7 @@ SEED = 7
 FOLDS = 6
 SHARE = 0.8  # of 0.25, 0.5, 0.8 and 0.95 the best: more refused at REFUSED, and claims are told as well (lab book)
 PENALTY = 30.0  # of 3 and 30; it makes little difference
-COMPONENTS, PROBE_PENALTY = 128, 100.0  # of 64, 128, 256 and 400 components the best (lab book)
+PROBE_PENALTY = 1000.0  # of 300, 1000 and 3000; it makes little difference (lab book)
 REFUSED = 0.08  # of the right answers, at most
 OUT_OF_SCOPE = 0.01  # of the right answers, and of what was only read and has an answer, are not even begun
 ANSWERED = (ANSWERS, FOUND)  # groups that the model answered
@@ -87,7 +87,7 @@ class Rows:
 
 def _probe(rows: Sequence[Row]) -> tuple[Array, float]:
     states = np.array([row.hidden for row in rows], dtype=np.float64)
-    return fit_probe(states, np.array([row.supported for row in rows]), COMPONENTS, PROBE_PENALTY)
+    return fit_probe(states, np.array([row.supported for row in rows]), PROBE_PENALTY)
 
 
 def crossed(rows: Sequence[Row]) -> dict[str, float]:
@@ -154,6 +154,7 @@ def _thresholds(rows: Rows, scores: Array, inside: Labels) -> tuple[float, float
     """By the rows `inside`: that of answers, that of claims, and that of claims by the plain overlap."""
     answers = inside & np.isin(rows.groups, ANSWERED)
     sets = [inside & (rows.groups == group) for group in set(rows.groups.tolist()) - set(ANSWERED)]
+    sets = [one for one in sets if 0 < rows.true[one].sum() < one.sum()]  # of few claims all can be of one kind
     overlaps = _overlaps(rows.rows)
     return (
         round(_cut(scores[answers], rows.true[answers]), 4),
@@ -195,11 +196,12 @@ def _cut(scores: Array, true: Labels) -> float:
     return float(right[int(REFUSED * len(right))]) if len(right) else 0.5
 
 
-def _measured(scores: Array, true: Labels, cut: float) -> dict[str, object]:
+def _measured(scores: Array, true: Labels, cut: float) -> dict[str, float]:
     above = scores >= cut
-    return {
-        "n": len(true),
-        "supported": int(true.sum()),
+    counts: dict[str, float] = {"n": len(true), "supported": int(true.sum())}
+    if not 0 < true.sum() < len(true):
+        return counts
+    return counts | {
         "auroc": round(auroc(scores.tolist(), true.tolist()), 3),
         "balanced_accuracy": round(balanced_accuracy(above.tolist(), true.tolist()), 3),
         "kept_of_supported": round(float(above[true].mean()), 3),

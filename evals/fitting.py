@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _STEPS = 100
+_AXES = 400
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.bool_]
@@ -35,16 +36,15 @@ def fit(rows: Array, true: Labels, counts: Array, signs: Sequence[int], penalty:
     return weights, float(found[-1] - weights[kept] @ middle)
 
 
-def fit_probe(states: Array, true: Labels, components: int, penalty: float) -> tuple[Array, float]:
-    """Weights [width] and bias of a logistic regression on hidden states [n, width], in the space of their first
-    `components` principal components, each of variance 1: there are more numbers in a state than rows to learn from.
+def fit_probe(states: Array, true: Labels, penalty: float) -> tuple[Array, float]:
+    """Weights [width] and bias of a logistic regression on hidden states [n, width], with `penalty` on the squares of
+    the weights of standardised numbers, counted along the first principal components: the others hold next to nothing.
     """
     middle, width = states.mean(axis=0), states.std(axis=0) + 1e-6
     scaled = (states - middle) / width
-    axes = np.linalg.svd(scaled, full_matrices=False)[2][:components]
-    spread = (scaled @ axes.T).std(axis=0) + 1e-9
-    found = _newton(scaled @ axes.T / spread, true, np.ones(len(true)), penalty)
-    weights = (found[:-1] / spread) @ axes / width
+    axes = np.linalg.svd(scaled, full_matrices=False)[2][:_AXES]
+    found = _newton(scaled @ axes.T, true, np.ones(len(true)), penalty)
+    weights = found[:-1] @ axes / width
     return weights, float(found[-1] - weights @ middle)
 
 

@@ -39,5 +39,5 @@ def test_fitting_finds_a_direction_that_is_there() -> None:
     draw = np.random.default_rng(3)
     states = draw.normal(size=(400, 60)) * np.linspace(0.1, 5, 60)
     true = 4 * states[:, 50] - 4 * states[:, 40] + draw.normal(size=400) > 0
-    weights, bias = fit_probe(states[:300], true[:300], 60, 10.0)
+    weights, bias = fit_probe(states[:300], true[:300], 10.0)
     assert (((states[300:] @ weights + bias) > 0) == true[300:]).mean() > 0.8
