@@ -4,13 +4,12 @@ say of judged sentences.
     python -m evals.calibrate_check ROWS.jsonl
 
 ROWS is what `evals.witness` gathered. The probe is fitted to all rows with a hidden state, the check to all with
-sentences. How good it is, is said by scores that
-each row gets from weights that were fitted without its text and those in the same of FOLDS parts (cross-fitting), with
-thresholds that come from one half of the texts and are held against the other. What the model answered counts as
-SHARE of all, each group of it the same; so do the sets of claims in the rest, and the supported and the other rows
-within each. The threshold is that of answers: at most REFUSED of the right ones fall below
-it. For the claims, where nothing is refused, a second one is chosen as people would grade: that with the best mean
-balanced accuracy (`about.even`). Two minutes.
+sentences. How good it is, is said by scores that each row gets from weights that were fitted without its text and
+those in the same of FOLDS parts (cross-fitting), with thresholds that come from one half of the texts and are held
+against the other. What the model answered counts as SHARE of all, and each set of claims the same in the rest; so do
+the supported and the other rows within each. The threshold is that of answers: at most REFUSED of the right ones fall
+below it. For the claims, where nothing is refused, a second one is chosen as people would grade: that with the best
+mean balanced accuracy (`about.even`). Two minutes.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ from evals.witness import ANSWERS, FOUND, LAYER, Row
 SEED = 7
 FOLDS = 6
 SHARE = 0.8  # of 0.25, 0.5, 0.8 and 0.95 the best: more refused at REFUSED, and claims are told as well (lab book)
-PENALTY = 30.0  # of 3 and 30; it makes little difference
-PROBE_PENALTY = 1000.0  # of 300, 1000 and 3000; it makes little difference (lab book)
+PENALTY = 10.0  # of 1, 3, 10, 30 and 100; it makes little difference
+PROBE_PENALTY = 300.0  # of 300, 1000 and 3000 the best (lab book)
 REFUSED = 0.08  # of the right answers, at most
 OUT_OF_SCOPE = 0.01  # of the right answers, and of what was only read and has an answer, are not even begun
 ANSWERED = (ANSWERS, FOUND)  # groups that the model answered
@@ -75,13 +74,11 @@ class Rows:
     def counts(self) -> Array:
         """How much each row counts, 1 on average."""
         counts = np.zeros(len(self.rows))
-        groups = set(self.groups.tolist())
-        answered = groups & set(ANSWERED)
-        for group in groups:
-            share = SHARE / len(answered) if group in answered else (1 - SHARE) / len(groups - answered)
-            for kind in (self.true, ~self.true):
-                inside = kind & (self.groups == group)
-                counts[inside] = share / 2 / max(inside.sum(), 1)
+        answered = np.isin(self.groups, ANSWERED)
+        claimed = [self.groups == group for group in set(self.groups[~answered].tolist())]
+        for share, inside in [(SHARE, answered), *(((1 - SHARE) / len(claimed), one) for one in claimed)]:
+            for kind in (self.true & inside, ~self.true & inside):
+                counts[kind] = share / 2 / max(kind.sum(), 1)
         return counts * len(counts)
 
 

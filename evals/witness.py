@@ -1,7 +1,7 @@
 """What the language model has in mind, and says, of sentences that people, or a gold answer, have judged: what
 `check.json` and `probe.json` are made of.
 
-    python -m evals.witness FOLDER ROWS.jsonl [--questions 1200] [--found 200] [--claims 8]
+    python -m evals.witness FOLDER ROWS.jsonl [--questions 1200] [--found 200] [--claims 20]
 
 FOLDER holds the data sets of docs/datasets.md. Each line of ROWS has a question and the texts it was asked over. There
 are three kinds, of which the first two have the hidden state with which the answer began:
@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("rows", type=Path)
     parser.add_argument("--questions", type=int, default=1200)
     parser.add_argument("--found", type=int, default=200)
-    parser.add_argument("--claims", type=int, default=8, help="of each set")
+    parser.add_argument("--claims", type=int, default=20, help="of each set")
     given = parser.parse_args()
     settings = Settings()
     try:
