@@ -25,7 +25,8 @@ from pydantic import FiniteFloat
 
 from assistant import logistic
 from assistant.errors import AssistantError
-from assistant.evidence import FEATURES, Embeds, Evidence, foreign
+from assistant.evidence import FEATURES, Embeds, Evidence
+from assistant.languages import foreign
 from assistant.probe import Probe
 from assistant.records import Hit, Verdict
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from assistant import sentences
+from assistant.languages import foreign
 from assistant.records import Citation, Hit, Span
 
 ENOUGH = 0.5  # share of an answer sentence's weight that a span must carry to be cited
@@ -59,6 +60,7 @@ class Citer:
     def __init__(self, question: str, hits: Sequence[Hit]) -> None:
         self._candidates = [candidate for hit in hits for candidate in _candidates(hit)]
         self._weights = _weights(self._candidates)
+        self._text = "\n".join(hit.chunk.text for hit in hits)
         self._question = terms(question)
         self._numbers: dict[tuple[str, int, int], Citation] = {}
 
@@ -78,7 +80,7 @@ class Citer:
 
     def find(self, sentence: str) -> tuple[Candidate, ...]:
         """The spans that carry an answer sentence, the best first; empty where none carries enough of it."""
-        wanted = terms(sentence)
+        wanted = self._wanted(sentence)
         if not wanted:
             return ()
         scored = sorted(
@@ -86,6 +88,16 @@ class Citer:
             key=lambda pair: (-pair[0], pair[1]),
         )
         return tuple(self._choose(scored, wanted))
+
+    def _wanted(self, sentence: str) -> frozenset[str]:
+        """The terms that a span has to carry. In another language than the hits' these are the numbers and names that
+        both write alike, if a number is among them: a name alone would be carried by too much.
+        """
+        wanted = terms(sentence)
+        if not foreign(sentence, self._text):
+            return wanted
+        alike = frozenset(term for term in wanted if term in self._weights or term[0].isdigit())
+        return alike if any(term[0].isdigit() for term in alike) else frozenset()
 
     def _choose(self, scored: Sequence[tuple[float, int]], wanted: frozenset[str]) -> Iterator[Candidate]:
         """Of the spans that carry enough, the best one and those of other documents that say the same."""

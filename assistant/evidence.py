@@ -53,11 +53,6 @@ _DENIAL = re.compile(
     re.IGNORECASE,
 )
 
-_HAN = re.compile(rf"[{_CJK}]")
-_SMALL = re.compile(r"\b[^\W\d_A-Z]+\b")
-_FEW = 4  # words, without which nothing is known
-_STRANGE = 0.65  # share of them that a text of the same language does not lack
-
 Vector = NDArray[np.float32]
 
 
@@ -149,20 +144,6 @@ class _Source:
     def _worth(self, wanted: frozenset[str], first: int, count: int) -> float:
         has = frozenset().union(*(terms & wanted for terms in self._has[first : first + count]))
         return self.share(wanted, has) - _WIDER * (count - 1)
-
-
-def foreign(claim: str, context: str) -> bool:
-    """Whether the two seem to be in different languages, so that their words tell nothing.
-
-    Of the words in small letters, and of the pairs of CJK characters, a text of the same language has a good part,
-    whatever it is about: function words, at least. Names and numbers say nothing of the language.
-    """
-    if _HAN.search(claim):
-        said = {piece[1] for piece in _PIECE.finditer(claim) if piece[1]}
-        return len(said) >= _FEW and sum(pair in context for pair in said) <= (1 - _STRANGE) * len(said)
-    said = set(_SMALL.findall(claim))
-    absent = said - set(_SMALL.findall(context.lower()))
-    return len(said) >= _FEW and len(absent) >= _STRANGE * len(said)
 
 
 def _sentences(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from fake_embedder import FakeEmbedder
 
 from assistant.check import FEATURES, KNOWN, STATED, Ask, Checker, Weights, WordsWeights
 from assistant.errors import BadInput, EngineFailed
-from assistant.evidence import foreign
+from assistant.languages import foreign
 from assistant.records import Chunk, Hit
 
 TEXT = "The Northern Line opened in 1890. Engineers led by Ada Marsh had dug for four years."

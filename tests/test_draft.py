@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,19 @@ def test_what_no_source_carries_has_no_citation() -> None:
 def test_another_number_is_not_covered_by_the_same_words() -> None:
     draft, _, _ = write(["It carried 9.7 million passengers."], [hit(TEXT)])
     assert all("5.1" not in c.quote or len(c.quote) == 0 for c in draft.citations) or not draft.citations
+
+
+@pytest.mark.parametrize("said", ["La línea fue abierta en el año 1890.", "这条线路于1890年开通。"])
+def test_a_sentence_in_another_language_is_tied_to_the_source_with_its_numbers(said: str) -> None:
+    """Its words are in no source, however right it is."""
+    text = "The Northern Line opened in 1890. It was extended to Morden in 1924. Ada Marsh led the engineers."
+    carried, none, named = (
+        write([one], [hit(text)], "¿Cuándo?")[0]
+        for one in (said, said.replace("1890", "1850"), "Ada Marsh era la jefa de los ingenieros de la obra.")
+    )
+    assert [citation.quote for citation in carried.citations] == ["The Northern Line opened in 1890."]
+    assert not none.citations
+    assert not named.citations
 
 
 def test_a_short_answer_is_placed_by_the_question() -> None:
