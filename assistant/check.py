@@ -112,10 +112,14 @@ class Checker:
         """For one answer. Where it is `strict`, one that would hardly be right is not written at all."""
         return Glance(self._probe, strict)
 
-    def begin(self, sentence: str, hits: Sequence[Hit], ask: Ask, known: float | None = None) -> SentenceCheck:
+    def begin(
+        self, sentence: str, hits: Sequence[Hit], ask: Ask, known: float | None = None, asked: str = ""
+    ) -> SentenceCheck | Refuted:
         """Begins to check a sentence against the texts of the hits. `known` is what a glance saw at the beginning of
-        its answer.
+        its answer, `asked` the question.
         """
+        if self._evidence.refuted(sentence, "\n\n".join(map(_shown, hits)), asked):
+            return Refuted()
         return SentenceCheck(self, sentence, hits, ask if self.asks else None, known)
 
     def support(self, found: Mapping[str, float], stated: float | None, known: float | None = None) -> float:
@@ -162,6 +166,15 @@ class Glance:
             self.known = self._probe.log_odds(hidden)
             self.out_of_scope = self._strict and self.known < self._probe.out_of_scope
         return not self.out_of_scope
+
+
+class Refuted:
+    """The check of a sentence with a number that is not the sources': it is over, and no model is asked."""
+
+    done = True
+
+    def verdict(self) -> Verdict:
+        return "unsupported"
 
 
 class SentenceCheck:

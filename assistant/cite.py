@@ -21,6 +21,8 @@ from assistant.records import Citation, Hit, Span
 ENOUGH = 0.5  # share of an answer sentence's weight that a span must carry to be cited
 _ALIKE = 0.9  # spans of other documents this close to the best one are cited beside it
 _MOST = 3  # citations of one sentence
+_PART = 0.25  # of a sentence's weight that is worth a span of its own
+_NAMES = 3  # terms of a sentence in another language that place it without a number
 _NUMBER_WEIGHT = 3.0
 _RESTATED_WEIGHT = 0.3  # of the question's own terms: what an answer adds to them is what a source has to carry
 _QUESTION_WEIGHT = 0.25  # the question's terms only decide between spans that fit the answer equally well
@@ -79,7 +81,9 @@ class Citer:
         return tuple(map(self._citation, candidates))
 
     def find(self, sentence: str) -> tuple[Candidate, ...]:
-        """The spans that carry an answer sentence, the best first; empty where none carries enough of it."""
+        """The spans that carry an answer sentence, the best first; empty where none carries enough of it. Where the
+        best one leaves a good part to another one, that comes last.
+        """
         wanted = self._wanted(sentence)
         if not wanted:
             return ()
@@ -87,17 +91,18 @@ class Citer:
             ((self._score(wanted, candidate), number) for number, candidate in enumerate(self._candidates)),
             key=lambda pair: (-pair[0], pair[1]),
         )
-        return tuple(self._choose(scored, wanted))
+        found = tuple(self._choose(scored, wanted))
+        return found + tuple(self._rest(wanted, found[0])) if found else ()
 
     def _wanted(self, sentence: str) -> frozenset[str]:
         """The terms that a span has to carry. In another language than the hits' these are the numbers and names that
-        both write alike, if a number is among them: a name alone would be carried by too much.
+        both write alike, if a number is among them or there are several: one name would be carried by too much.
         """
         wanted = terms(sentence)
         if not foreign(sentence, self._text):
             return wanted
         alike = frozenset(term for term in wanted if term in self._weights or term[0].isdigit())
-        return alike if any(term[0].isdigit() for term in alike) else frozenset()
+        return alike if len(alike) >= _NAMES or any(term[0].isdigit() for term in alike) else frozenset()
 
     def _choose(self, scored: Sequence[tuple[float, int]], wanted: frozenset[str]) -> Iterator[Candidate]:
         """Of the spans that carry enough, the best one and those of other documents that say the same."""
@@ -110,6 +115,14 @@ class Citer:
             if candidate.hit.chunk.document_id not in documents:
                 documents.add(candidate.hit.chunk.document_id)
                 yield candidate
+
+    def _rest(self, wanted: frozenset[str], best: Candidate) -> Iterator[Candidate]:
+        """The span that carries enough of what the best one lacks, where that is a good part and more than a word."""
+        rest = wanted - best.terms - best.about
+        if rest and self._weigh(rest) >= _PART * self._weigh(wanted):
+            other = max(self._candidates, key=lambda candidate: self._score(rest, candidate))
+            if len(rest & other.terms) > 1 and self._share(rest, other.terms) >= ENOUGH:
+                yield other
 
     def _score(self, wanted: frozenset[str], candidate: Candidate) -> float:
         length = len(candidate.terms) / 1000  # of equal spans the shorter is the better quote
@@ -127,8 +140,11 @@ class Citer:
         return self._share(wanted, candidate.terms | candidate.about)
 
     def _share(self, wanted: frozenset[str], has: frozenset[str]) -> float:
-        total = sum(map(self._weight, wanted))
-        return sum(map(self._weight, wanted & has)) / total if total else 0.0
+        total = self._weigh(wanted)
+        return self._weigh(wanted & has) / total if total else 0.0
+
+    def _weigh(self, terms: frozenset[str]) -> float:
+        return sum(map(self._weight, terms))
 
     def _weight(self, term: str) -> float:
         rarity = self._weights.get(term, self._weights[""])

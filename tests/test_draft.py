@@ -45,6 +45,16 @@ def test_two_documents_that_say_the_same_are_cited_together() -> None:
     assert {c.document_id for c in draft.citations} == {"doc", "other"}
 
 
+def test_what_the_best_span_leaves_is_tied_to_another_one() -> None:
+    said = "The Northern Line opened in 1890, and a museum in Hull shows a train."
+    draft, _, _ = write([said], [hit(TEXT), hit("A museum in Hull shows the oldest train.", "other")])
+    quotes = {citation.quote for citation in draft.citations}
+    assert quotes == {"The Northern Line opened in 1890.", "A museum in Hull shows the oldest train."}
+    draft, _, _ = write(["The Northern Line opened in 1890, as everybody knows."], [hit(TEXT), hit(OTHER, "other")])
+    assert {citation.document_id for citation in draft.citations} == {"doc", "other"}
+    assert len(draft.citations) == 2
+
+
 def test_what_no_source_carries_has_no_citation() -> None:
     draft, shown, _ = write(["Bananas are rich in potassium."], [hit(TEXT)])
     assert draft.citations == ()
