@@ -126,7 +126,7 @@ class Assistant:
         prompt: Prompt = self._context.invoke(self._asked(question, history, collection, where))["prompt"]
         yield Retrieved(prompt.hits, prompt.dropped_turns)
         glance = self._checker.glance(self._strict and not sampling.grammar) if self._checker else Glance()
-        writing = Writing(self._draft(question, history, prompt, sampling, cancel, glance), started)
+        writing = Writing(self._draft(question, prompt, sampling, cancel, glance), started)
         reason: AbstainReason | None = None if prompt.hits else "no_hits"
         if not reason:
             yield from writing.write(self._model, prompt.messages, cancel, sampling, glance)
@@ -260,7 +260,6 @@ class Assistant:
     def _draft(
         self,
         question: str,
-        history: Sequence[Message],
         prompt: Prompt,
         sampling: Sampling,
         cancel: threading.Event | None,
@@ -268,14 +267,13 @@ class Assistant:
     ) -> Draft:
         """Ties the answer to the hits, and begins the check of each sentence when it is complete."""
         checker, stop = self._checker, cancel or threading.Event()
-        asked = f"{before(history)}\n{question}"
 
         def ask(sentence: str) -> Weighing:
             turns = to_turns(to_messages(self._prompts.stated(prompt, sentence)))
             return self._engine.weigh(turns, YES_OR_NO, stop)
 
         def begin(sentence: str) -> Check:
-            return checker.begin(sentence, prompt.hits, ask, glance.known, asked) if checker else Unchecked()
+            return checker.begin(sentence, prompt.hits, ask, glance.known) if checker else Unchecked()
 
         if sampling.grammar:
             return VerbatimDraft(Citer(question, prompt.hits), begin)

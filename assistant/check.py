@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
 from assistant import logistic
+from assistant.conflict import refuted
 from assistant.errors import AssistantError
 from assistant.evidence import FEATURES, Embeds, Evidence
 from assistant.languages import foreign
@@ -113,12 +114,12 @@ class Checker:
         return Glance(self._probe, strict)
 
     def begin(
-        self, sentence: str, hits: Sequence[Hit], ask: Ask, known: float | None = None, asked: str = ""
+        self, sentence: str, hits: Sequence[Hit], ask: Ask, known: float | None = None
     ) -> SentenceCheck | Refuted:
         """Begins to check a sentence against the texts of the hits. `known` is what a glance saw at the beginning of
-        its answer, `asked` the question.
+        its answer.
         """
-        if self._evidence.refuted(sentence, "\n\n".join(map(_shown, hits)), asked):
+        if refuted(sentence, [_shown(hit) for hit in hits]):
             return Refuted()
         return SentenceCheck(self, sentence, hits, ask if self.asks else None, known)
 
@@ -169,7 +170,7 @@ class Glance:
 
 
 class Refuted:
-    """The check of a sentence with a number that is not the sources': it is over, and no model is asked."""
+    """The check of a sentence for which the sources have another number: it is over, and no model is asked."""
 
     done = True
 
@@ -229,7 +230,7 @@ def _shown(hit: Hit) -> str:
 
 def _heading(hit: Hit) -> str:
     chunk = hit.chunk
-    return ", ".join(part for part in (chunk.title, chunk.publisher, chunk.date) if part)
+    return ", ".join(part for part in (chunk.title or chunk.file, chunk.publisher, chunk.date) if part)
 
 
 def joined(support: float, grounded: float) -> float:

@@ -22,6 +22,7 @@ ENOUGH = 0.5  # share of an answer sentence's weight that a span must carry to b
 _ALIKE = 0.9  # spans of other documents this close to the best one are cited beside it
 _MOST = 3  # citations of one sentence
 _PART = 0.25  # of a sentence's weight that is worth a span of its own
+_WORDS = 60  # different terms of the hits, by which their language can be told
 _NAMES = 3  # terms of a sentence in another language that place it without a number
 _NUMBER_WEIGHT = 3.0
 _RESTATED_WEIGHT = 0.3  # of the question's own terms: what an answer adds to them is what a source has to carry
@@ -81,9 +82,7 @@ class Citer:
         return tuple(map(self._citation, candidates))
 
     def find(self, sentence: str) -> tuple[Candidate, ...]:
-        """The spans that carry an answer sentence, the best first; empty where none carries enough of it. Where the
-        best one leaves a good part to another one, that comes last.
-        """
+        """The spans that carry an answer sentence, the best first; empty where none carries enough of it."""
         wanted = self._wanted(sentence)
         if not wanted:
             return ()
@@ -91,15 +90,27 @@ class Citer:
             ((self._score(wanted, candidate), number) for number, candidate in enumerate(self._candidates)),
             key=lambda pair: (-pair[0], pair[1]),
         )
-        found = tuple(self._choose(scored, wanted))
-        return found + tuple(self._rest(wanted, found[0])) if found else ()
+        return tuple(self._choose(scored, wanted))
+
+    def rest(self, sentence: str, found: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        """One more span, where those that `find` found leave a good part of the sentence to it: it carries enough of
+        that part, more than a word of it, and all of it or something of the sentence besides.
+        """
+        wanted = self._wanted(sentence)
+        left = wanted.difference(*(one.terms | one.about for one in found))
+        if not found or len(found) == _MOST or self._weigh(left) < _PART * self._weigh(wanted):
+            return ()
+        other = max(self._candidates, key=lambda one: (self._share(left, one.terms), -len(one.terms)))
+        had = left & other.terms
+        fits = self._share(left, had) >= ENOUGH and (had == left or (wanted - left) & other.terms)
+        return (other,) if len(had) > 1 and fits else ()
 
     def _wanted(self, sentence: str) -> frozenset[str]:
         """The terms that a span has to carry. In another language than the hits' these are the numbers and names that
         both write alike, if a number is among them or there are several: one name would be carried by too much.
         """
         wanted = terms(sentence)
-        if not foreign(sentence, self._text):
+        if len(self._weights) < _WORDS or not foreign(sentence, self._text):
             return wanted
         alike = frozenset(term for term in wanted if term in self._weights or term[0].isdigit())
         return alike if len(alike) >= _NAMES or any(term[0].isdigit() for term in alike) else frozenset()
@@ -115,14 +126,6 @@ class Citer:
             if candidate.hit.chunk.document_id not in documents:
                 documents.add(candidate.hit.chunk.document_id)
                 yield candidate
-
-    def _rest(self, wanted: frozenset[str], best: Candidate) -> Iterator[Candidate]:
-        """The span that carries enough of what the best one lacks, where that is a good part and more than a word."""
-        rest = wanted - best.terms - best.about
-        if rest and self._weigh(rest) >= _PART * self._weigh(wanted):
-            other = max(self._candidates, key=lambda candidate: self._score(rest, candidate))
-            if len(rest & other.terms) > 1 and self._share(rest, other.terms) >= ENOUGH:
-                yield other
 
     def _score(self, wanted: frozenset[str], candidate: Candidate) -> float:
         length = len(candidate.terms) / 1000  # of equal spans the shorter is the better quote

@@ -46,11 +46,14 @@ class Unchecked:
 
 @dataclass(frozen=True, slots=True)
 class _Closed:
-    """A sentence that is complete, and waits for its verdict. `space` is the white space behind it."""
+    """A sentence that is complete, and waits for its verdict. `space` is the white space behind it; `cited` are the
+    spans that carry it, and one that carries the rest.
+    """
 
     text: str
     space: str
     carried_by: tuple[Candidate, ...]
+    cited: tuple[Candidate, ...]
     check: Check
 
 
@@ -155,9 +158,10 @@ class Draft:
         if self._tried and self._said(text):
             return
         found = self._citer.find(text)
-        self._closed.append(_Closed(text, space, found, self._begin(text)))
+        cited = found + self._citer.rest(text, found)
+        self._closed.append(_Closed(text, space, found, cited, self._begin(text)))
         if not self._strict:
-            yield self._token(text[self._shown :] + self._markers(found) + space)
+            yield self._token(text[self._shown :] + self._markers(cited) + space)
             self._shown = 0
 
     def _settle(self, wait: bool) -> Iterator[Written]:
@@ -180,9 +184,9 @@ class Draft:
             self.failed.append(closed.text)
             return
         if self._strict:
-            yield self._token(self._gap + closed.text + self._markers(closed.carried_by))
+            yield self._token(self._gap + closed.text + self._markers(closed.cited))
             self._gap = closed.space or " "
-        cited = self._citer.cite(closed.carried_by)
+        cited = self._citer.cite(closed.cited)
         self.sentences.append(Sentence(closed.text, verdict, tuple(citation.n for citation in cited)))
         yield SentenceChecked(self.sentences[-1], cited)
         if verdict != "unsupported" and closed.carried_by:

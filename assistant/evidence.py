@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant import cite, dates, sentences
-from assistant.languages import foreign
 
 FEATURES: Mapping[str, str] = {
     "words": "share of the claim's terms that the context has; rare terms weigh more (Spärck Jones 1972)",
@@ -35,7 +34,6 @@ FEATURES: Mapping[str, str] = {
 AGAINST = frozenset(["numbers_missing", "names_missing", "replaced", "denied"])  # the others speak for a claim
 
 _PLACE = 4  # terms of a name or number that stands for another
-_TOLD = 0.5  # share of a claim's weight
 _WIDEST = 3  # sentences of a window
 _WIDER = 0.05  # share that one more sentence must add
 _BEST = 2  # sentences embedded beside the best window
@@ -46,9 +44,6 @@ _CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _PIECE = re.compile(
     rf"(?=([{_CJK}]{{2}}))[{_CJK}]|\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|[^\W\d_{_CJK}]+(?:['’][^\W\d_{_CJK}]+)?"
 )
-_ITEM = re.compile(r"^\s*\d{1,2}[.)](?:\s+|$)")  # of a list: its number says nothing
-_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
-_SWAPPED = str.maketrans(".,", ",.")
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 _COUNTED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBERS = {word: str(number) for number, word in enumerate(_COUNTED)}
@@ -87,21 +82,6 @@ class Evidence:
         longer = [sentence for sentence in said if len(in_order(sentence)) > 1]
         found = [self._features(sentence, source) for sentence in longer or said]
         return {name: sum(one[name] for one in found) / len(found) for name in FEATURES} if found else {}
-
-    def refuted(self, claim: str, context: str, asked: str = "") -> bool:
-        """Whether a number of the claim is not the text's: one in figures that neither text nor question has; or one
-        that stands where the nearest sentence has another, unless a sentence that tells half of the claim has it.
-        """
-        claim = _ITEM.sub("", claim)
-        source, wanted = self._source(context), frozenset(in_order(claim))
-        if not wanted or not source.terms:
-            return False
-        known = source.terms | frozenset(in_order(asked))
-        left = numbers(claim, source.dates)
-        if any(not readings & known for readings in map(_readings, _FIGURE.findall(claim)) if readings & left):
-            return True
-        swapped = frozenset() if foreign(claim, context) else source.swapped(claim, wanted)
-        return bool(swapped) and not any(swapped <= has and source.share(wanted, has) >= _TOLD for has in source.facts)
 
     def _features(self, claim: str, source: _Source) -> dict[str, float]:
         order = in_order(claim)
@@ -146,14 +126,6 @@ class _Source:
 
     def text(self, first: int, count: int) -> str:
         return " ".join(self.sentences[first : first + count])
-
-    def swapped(self, claim: str, wanted: frozenset[str]) -> frozenset[str]:
-        """The claim's numbers in whose place the sentence nearest to it has others."""
-        first, count = next(window for window in self.ranked(wanted) if window[1] == 1)
-        nearest = self.text(first, count)
-        ours, theirs = numbers(claim), numbers(nearest)
-        places = _replaced(in_order(claim), in_order(nearest))
-        return frozenset().union(*(gone & ours for gone, new in places if new & theirs))
 
     def share(self, wanted: frozenset[str], has: frozenset[str]) -> float:
         """Share of the weight of the wanted terms that is had."""
@@ -213,18 +185,11 @@ def _part(wanted: frozenset[Any], has: frozenset[Any], otherwise: float = 1.0) -
 
 def replaced(claim: str, sentence: str) -> bool:
     """Whether, with the two aligned by their terms, one has a number or name where the other has another."""
+    said, there = in_order(claim), in_order(sentence)
     kinds = [(numbers(claim), numbers(sentence)), (names(claim), names(sentence))]
-    places = _replaced(in_order(claim), in_order(sentence))
-    return any(gone & ours and new & theirs for gone, new in places for ours, theirs in kinds)
-
-
-def _replaced(said: Sequence[str], there: Sequence[str]) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
-    """Where the two aligned differ in a few terms: those of each that the other has nowhere."""
     for what, start, end, begin, stop in SequenceMatcher(None, said, there, autojunk=False).get_opcodes():
         if what == "replace" and end - start <= _PLACE and stop - begin <= _PLACE:
-            yield frozenset(said[start:end]) - frozenset(there), frozenset(there[begin:stop]) - frozenset(said)
-
-
-def _readings(figure: str) -> frozenset[str]:
-    """A number as `in_order` has it, with its commas read as in English and as in German."""
-    return frozenset(term for text in (figure, figure.translate(_SWAPPED)) for term in in_order(text))
+            gone, new = frozenset(said[start:end]), frozenset(there[begin:stop])
+            if any((gone & ours) - frozenset(there) and (new & theirs) - frozenset(said) for ours, theirs in kinds):
+                return True
+    return False

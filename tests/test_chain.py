@@ -9,12 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from fake_embedder import FakeEmbedder
 
 from assistant.chain import Assistant
 from assistant.check import Checker
 from assistant.engine import Done, Params, Piece
-from assistant.evidence import Evidence
 from assistant.probe import Probe
 from assistant.records import Answer, Chunk, Finished, Hit, Pending, SentenceChecked, Token
 from assistant.settings import Settings
@@ -59,7 +57,6 @@ class Says(Checker):
     """Trusts the model's word alone."""
 
     def __init__(self) -> None:
-        self._evidence = Evidence(FakeEmbedder())
         self._probe = Probe(model_sha256="fake", layer=1, bias=0.0, out_of_scope=-5.0, weights=(1.0,))
 
     asks = True  # type: ignore[assignment]

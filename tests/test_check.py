@@ -10,7 +10,6 @@ from fake_embedder import FakeEmbedder
 
 from assistant.check import FEATURES, KNOWN, STATED, Ask, Checker, Weights, WordsWeights
 from assistant.errors import BadInput, EngineFailed
-from assistant.evidence import Evidence
 from assistant.languages import foreign
 from assistant.records import Chunk, Hit
 
@@ -116,50 +115,11 @@ def test_words_of_another_language_tell_nothing_but_numbers_do() -> None:
         assert checker.begin(said.replace("1890", "1924"), HITS, says(2.0)).verdict() == "unsupported"
 
 
-RANKS = "The rank rose from the 34th place in 2012 to the 10th place in 2025. It was 14th in 2019 and 11th in 2024."
-PROBE = (
-    "The Chang'e-6 probe brought back the first samples from the far side of the moon. It cost 2.5 billion on Dec. 5."
-)
-
-
-@pytest.mark.parametrize(
-    ("said", "text", "refuted"),
-    [
-        ("The rank rose to the 10th place in 2025.", RANKS, False),
-        ("The rank rose to the 9th place in 2025.", RANKS, True),  # stands nowhere
-        # the sentence that is nearest has others, but the next one has these
-        ("The rank was 11th in 2024 and 34th in 2012.", RANKS, False),
-        # Dec. 5 is no probe
-        ("The Chang'e-5 probe brought back the first samples from the far side of the moon.", PROBE, True),
-        ("The Chang'e-6 probe brought back the first samples from the far side of the moon.", PROBE, False),
-        ("The two of them cost one or two billions.", PROBE, False),  # numbers in words are told in many ways
-        ("Sie kostete am 5. Dezember 2,5 Milliarden.", PROBE, False),
-        ("Sie kostete am 5. Dezember 2,7 Milliarden.", PROBE, True),
-        ("它花费了2.5亿。", PROBE, False),
-        ("It cost 1,700 in all.", "It cost 1700.", False),
-        ("Sie kostete alles in allem 1.700 Mark.", "It cost 1,700.", False),
-        ("Nothing is counted here.", RANKS, False),
-        ("12", "", False),
-        ("...", RANKS, False),
-        ("3. It was 14th in 2019.", RANKS, False),
-        ("3.", RANKS, False),
-    ],
-)
-def test_a_number_that_is_not_the_sources_refutes(said: str, text: str, refuted: bool) -> None:
-    assert Evidence(FakeEmbedder()).refuted(said, text) is refuted
-
-
-def test_a_number_of_the_question_alone_refutes_nothing() -> None:
-    said, text = "Genghis's 3rd son was Ögedei.", "Ögedei was the third son of Genghis."
-    assert Evidence(FakeEmbedder()).refuted(said, text)
-    assert not Evidence(FakeEmbedder()).refuted(said, text, "Who was Genghis's 3rd son?")
-
-
 def test_what_is_refuted_is_asked_of_no_model() -> None:
     def ask(sentence: str) -> Asked:
         raise AssertionError(sentence)
 
-    check = Checker(FakeEmbedder(), weights()).begin("The line opened in 1850.", HITS, ask)
+    check = Checker(FakeEmbedder(), weights()).begin("The Northern Line was opened in 1850.", HITS, ask)
     assert check.done
     assert check.verdict() == "unsupported"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assistant.cite import Citer
-from assistant.conflict import disagreeing
+from assistant.conflict import disagreeing, refuted
 from assistant.draft import Draft
 from assistant.records import Chunk, Hit
 
@@ -58,3 +58,36 @@ def test_the_answer_tells_the_other_value_with_its_source() -> None:
     assert draft.text == f"{RANK} [1]\n\nTransit News, two.txt says otherwise: “{other}” [2]"
     assert draft.sentences[-1].citations == (2,)
     assert [citation.quote for citation in draft.citations] == [RANK, other]
+
+
+RANKS = "The rank rose from the 34th place in 2012 to the 10th place in 2025. It was 14th in 2019 and 11th in 2024."
+PROBE = "News, Xinhua, 2025-12-05\n\nThe Chang'e-6 probe brought back the first samples from the far side of the moon."
+AGE = "The minimum age to drive a car was 16 until 2019. Since then one must be 18."
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "false"),
+    [
+        (
+            "The Chang'e-5 probe brought back the first samples from the far side of the moon.",
+            PROBE,
+            False,
+        ),  # 2025-12-05
+        ("The Chang'e-4 probe brought back the first samples from the far side of the moon.", PROBE, True),
+        ("The Chang'e-6 probe brought back the first samples from the far side of the moon.", PROBE, False),
+        ("The rank rose from the 34th place in 2012 to the 9th place in 2025.", RANKS, True),
+        ("The rank rose from the 34th place in 2012 to the 11th place.", RANKS, False),  # told of another year
+        ("The minimum age to drive a car is 18.", AGE, False),  # the next sentence has it
+        ("The minimum age to drive a car was 17 until 2019.", AGE, True),
+        ("The documents do not give the sales for 2021.", "The documents give the sales for 2020.", False),
+        ("A ticket to the museum costs $1.5 a day.", "A ticket to the museum costs $1.50 a day.", False),
+        ("The museum had 20 visitors that winter.", "The museum had twenty visitors that winter.", False),
+        ("1. Open the lid of the box.", "2. Open the lid of the box.", False),
+        ("La línea fue abierta en el año 1890.", "The line opened in 1891.", False),
+        ("34", RANKS, False),
+        ("", RANKS, False),
+        ("The rank rose to the 9th place in 2025.", "", False),
+    ],
+)
+def test_a_number_in_another_ones_place_refutes_unless_it_is_told_near(said: str, text: str, false: bool) -> None:
+    assert refuted(said, [text] if text else []) is false

@@ -16,6 +16,12 @@ TEXT = (
     "The Northern Line opened in 1890. It carried 5.1 million passengers in its first year, far more than planned. "
     "Engineers led by Ada Marsh had dug for four years. In 1924 the line was extended to Morden."
 )
+LONG = (  # enough words to tell in which language they are
+    "Passengers complained about heat, noise and narrow platforms, while newspapers praised quick journeys beneath "
+    "crowded streets. Several companies competed with horse buses, trams, ferries and railways across both banks. "
+    "Later governments merged them, ordered bigger carriages, replaced wooden escalators, painted tunnels, cut trees "
+    "beside depots, printed diagrams, hired conductors and finally sold advertising inside every lift."
+)
 OTHER = "Opened in 1890, the Northern Line was dug under Ada Marsh. A museum shows the first train."
 
 
@@ -69,7 +75,7 @@ def test_another_number_is_not_covered_by_the_same_words() -> None:
 @pytest.mark.parametrize("said", ["La línea fue abierta en el año 1890.", "这条线路于1890年开通。"])
 def test_a_sentence_in_another_language_is_tied_to_the_source_with_its_numbers(said: str) -> None:
     """Its words are in no source, however right it is."""
-    text = "The Northern Line opened in 1890. It was extended to Morden in 1924. Ada Marsh led the engineers."
+    text = "The Northern Line opened in 1890. It was extended to Morden in 1924. Ada Marsh led the engineers. " + LONG
     carried, none, named = (
         write([one], [hit(text)], "¿Cuándo?")[0]
         for one in (said, said.replace("1890", "1850"), "Ada Marsh era la jefa de los ingenieros de la obra.")
