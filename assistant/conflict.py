@@ -38,7 +38,7 @@ def disagreeing(sentence: str, carried_by: Sequence[Candidate], candidates: Iter
 
 def refuted(sentence: str, texts: Sequence[str]) -> bool:
     """Whether the texts give another number than the sentence does, and none gives its own: not beside the other one,
-    not in a date, not in a sentence with half of the sentence's words.
+    not as the year of a date, not in a sentence with half of the sentence's words.
     """
     sentence = _ITEM.sub("", sentence)
     said = numbers(sentence)
@@ -46,13 +46,13 @@ def refuted(sentence: str, texts: Sequence[str]) -> bool:
     if not said or len(frame) < _LEAST:
         return False
     parts = [[text[span.start : span.end] for span in sentences.spans(text)] for text in texts]
-    dated = {part.lstrip("0") for text in texts for date in dates.find(text) for part in date.iso.split("-")}
+    years = {date.iso[:4] for text in texts for date in dates.find(text)}
     telling = [numbers(part) for one in parts for part in one if len(frame & terms(part)) >= _TOLD * len(frame)]
     for one in parts:
         for at, part in enumerate(one):
             if _disagree(sentence, part):
                 strange = said - numbers(part)
-                beside = frozenset[str]().union(dated, *map(numbers, one[max(at - 1, 0) : at + 2]))
+                beside = frozenset[str]().union(years, *map(numbers, one[max(at - 1, 0) : at + 2]))
                 if not any(strange <= has for has in (beside, *telling)):
                     return True
     return False
