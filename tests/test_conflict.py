@@ -68,11 +68,7 @@ AGE = "The minimum age to drive a car was 16 until 2019. Since then one must be 
 @pytest.mark.parametrize(
     ("said", "text", "false"),
     [
-        (
-            "The Chang'e-5 probe brought back the first samples from the far side of the moon.",
-            PROBE,
-            False,
-        ),
+        ("The Chang'e-5 probe brought back the first samples from the far side of the moon.", PROBE, True),
         ("The Chang'e-4 probe brought back the first samples from the far side of the moon.", PROBE, True),
         ("The Chang'e-6 probe brought back the first samples from the far side of the moon.", PROBE, False),
         ("The rank rose from the 34th place in 2012 to the 9th place in 2025.", RANKS, True),
