@@ -139,7 +139,9 @@ class Sandbox:
     def _exchange(self, process: subprocess.Popen[bytes], head: bytes, data: bytes, name: str) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
-        threading.Thread(target=_write, args=(process.stdin.fileno(), head, data), daemon=True).start()
+        # its own end of the pipe: the number of one that is closed may be the next process's
+        pipe = os.dup(process.stdin.fileno())
+        threading.Thread(target=_write, args=(pipe, head, data), daemon=True).start()
         watched = psutil.Process(process.pid)
         until = time.monotonic() + self._time_s
         received = bytearray()
@@ -190,14 +192,16 @@ class Sandbox:
 
 
 def _write(pipe: int, *parts: bytes) -> None:
-    """In a thread of its own: a process that hangs does not read."""
+    """In a thread of its own: a process that hangs does not read. Closes the pipe."""
     try:
         for part in parts:
             view = memoryview(part)
             while view:
                 view = view[os.write(pipe, view[:_BLOCK]) :]
     except OSError:  # it has ended; who waits for the answer notices
-        return
+        pass
+    finally:
+        os.close(pipe)
 
 
 def _taken(received: bytearray) -> dict[str, Any] | None:
