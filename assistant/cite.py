@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from assistant import sentences
-from assistant.languages import foreign
+from assistant.languages import CJK, foreign
 from assistant.records import Citation, Hit, Span
 
 ENOUGH = 0.5  # share of an answer sentence's weight that a span must carry to be cited
@@ -29,7 +29,7 @@ _RESTATED_WEIGHT = 0.3  # of the question's own terms: what an answer adds to th
 _QUESTION_WEIGHT = 0.25  # the question's terms only decide between spans that fit the answer equally well
 
 _TERM = re.compile(r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)?")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
+_CJK = re.compile(rf"[{CJK}]+")
 _STOP = frozenset(
     """a an and are as at be been by for from had has have he her his in into is it its of on or she than that the
     their they this to was were which who whom will with can could may might must shall should would according said

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant import cite, dates, sentences
+from assistant.languages import CJK
 
 FEATURES: Mapping[str, str] = {
     "words": "share of the claim's terms that the context has; rare terms weigh more (Spärck Jones 1972)",
@@ -40,9 +41,8 @@ _BEST = 2  # sentences embedded beside the best window
 _TEXTS_KEPT = 8
 _VECTORS_KEPT = 4096
 
-_CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _PIECE = re.compile(
-    rf"(?=([{_CJK}]{{2}}))[{_CJK}]|\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|[^\W\d_{_CJK}]+(?:['’][^\W\d_{_CJK}]+)?"
+    rf"(?=([{CJK}]{{2}}))[{CJK}]|\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|[^\W\d_{CJK}]+(?:['’][^\W\d_{CJK}]+)?"
 )
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 _COUNTED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

@@ -61,7 +61,7 @@ STAGES = {
     "prompt": {"passages"},
     "languages": set(),
     "cite": {"languages"},
-    "evidence": {"cite", "dates"},
+    "evidence": {"cite", "dates", "languages"},
     "logistic": set(),
     "probe": set(),
     "check": {"conflict", "evidence", "languages", "logistic", "probe"},
