@@ -24,8 +24,9 @@ from assistant.errors import EngineFailed, ModelError
 from assistant.groundedness import Groundedness
 from assistant.ingest import Ingest
 from assistant.opening import Loading, cross_encoder
+from assistant.passages import before
 from assistant.prompt import Prompt, Prompts
-from assistant.question import before, checked, unicode
+from assistant.question import checked, unicode
 from assistant.records import (
     AbstainReason,
     Answer,
@@ -134,7 +135,7 @@ class Assistant:
         if not reason:
             if writing.draft.failed and writing.finish == "stop":
                 again = self._prompts.again(prompt, writing.text, writing.draft.failed)
-                yield from writing.write(self._model, again, cancel, sampling)
+                yield from writing.try_again(self._model, again, cancel, sampling)
             yield from writing.draft.disagreements()
             if self._strict and not writing.draft.text and writing.finish != "cancelled":
                 reason = "not_supported"

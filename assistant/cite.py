@@ -29,6 +29,8 @@ _RESTATED_WEIGHT = 0.3  # of the question's own terms: what an answer adds to th
 _QUESTION_WEIGHT = 0.25  # the question's terms only decide between spans that fit the answer equally well
 
 _TERM = re.compile(r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)?")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d\d\d?)*,\d{3}(?:\.\d+)?")  # 2,500; 12,34,567 in India
+_DOTTED = re.compile(r"\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}")  # 1.234,5 and 1.234.567
 _CJK = re.compile(rf"[{CJK}]+")
 _STOP = frozenset(
     """a an and are as at be been by for from had has have he her his in into is it its of on or she than that the
@@ -63,9 +65,15 @@ class Citer:
     def __init__(self, question: str, hits: Sequence[Hit]) -> None:
         self._candidates = [candidate for hit in hits for candidate in _candidates(hit)]
         self._weights = _weights(self._candidates)
+        self._sources = len(hits)
         self._text = "\n".join(hit.chunk.text for hit in hits)
         self._question = terms(question)
         self._numbers: dict[tuple[str, int, int], Citation] = {}
+
+    @property
+    def sources(self) -> int:
+        """How many hits there are, and so the greatest number that a marker of the model's can mean."""
+        return self._sources
 
     @property
     def candidates(self) -> Sequence[Candidate]:
@@ -174,19 +182,32 @@ class Citer:
 
 
 def terms(text: str) -> frozenset[str]:
-    """The words that carry meaning, lower case and without common endings; numbers; pairs of CJK characters."""
+    """The words that carry meaning, lower case and without common endings; numbers; pairs of CJK characters, and
+    single ones where a text has nothing else.
+    """
     found = {_normal(match.group()) for match in _TERM.finditer(_CJK.sub(" ", text))}
     found |= {"".join(pair) for run in _CJK.findall(text) for pair in pairwise(run)}
-    return frozenset(found - _STOP - {""})
+    return frozenset(found - _STOP - {""}) or frozenset(run for run in _CJK.findall(text) if len(run) == 1)
 
 
 def _normal(word: str) -> str:
     if word[0].isdigit():
-        return re.sub("[,a-z]", "", word)  # 2,500 and 2500, 11th and 11 are the same
+        return _number(word.rstrip("dhnrst"))
     word = re.sub(r"['’]s?$", "", word.lower())
     if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
         word = word[:-1]
     return re.sub(r"(?:ing|ed|e)$", "", word) if len(word) > 5 else word
+
+
+def _number(digits: str) -> str:
+    """Without what groups thousands and with a decimal point, so that 2,500 and 2500, 1,5 and 1.5 are the same. One
+    dot is a decimal point and one comma before three digits groups, though some languages have it the other way round.
+    """
+    if _THOUSANDS.fullmatch(digits):
+        return digits.replace(",", "")
+    if _DOTTED.fullmatch(digits):
+        digits = digits.replace(".", "")
+    return digits.replace(",", ".")
 
 
 def _candidates(hit: Hit) -> Iterator[Candidate]:

@@ -11,12 +11,16 @@ from typing import Any, Protocol
 
 from assistant.cite import Candidate, Citer, terms
 from assistant.conflict import disagreeing
+from assistant.evidence import denies, names
 from assistant.records import Citation, Pending, Sentence, SentenceChecked, Token, Verdict
-from assistant.sentences import SentenceStream, spans
+from assistant.sentences import ITEM, SentenceStream, spans
 
 _ONE = r"\[(\d{1,3}(?:\s?,\s?\d{1,3})*)\]"
 _MARKERS = re.compile(rf"[ \t]*{_ONE}(?:[ \t]*{_ONE})*")
-_CODE = re.compile(r"[._(][^\W\d]\w*\)?$")
+_CODE = re.compile(r"[._(][^\W\d]\w*\)?$|(?<!\w)[a-z]$|\]$|\(\)$")  # what takes an index
+_OPENS = re.compile(r"[=\[({,]\s*$")  # what a list of numbers stands behind
+_ENDS = re.compile(r"\s*(?:[.,;:!?。，；：！？)）\n]|$)")  # what a marker stands before
+_ENDED = re.compile(r"[.!?…。！？][\"'”’」』)]*$")
 _SHORT = 40  # characters of a value that is a name or a number rather than a sentence
 _UNSURE = re.compile(rf"\s*(?:{_ONE}\s*)*(?:\[[\d\s,]{{0,20}})?$")  # a tail that is, or may become, markers
 _SAID_AGAIN = 0.75  # share of a sentence's terms that stand in one that was said already
@@ -46,11 +50,12 @@ class Unchecked:
 
 @dataclass(frozen=True, slots=True)
 class _Closed:
-    """A sentence that is complete, and waits for its verdict. `space` is the white space behind it; `cited` are the
-    spans that carry it, and one that carries the rest.
+    """A sentence that is complete, and waits for its verdict. `claim` is what of it is looked for in the sources;
+    `space` is the white space behind it; `cited` are the spans that carry it, and one that carries the rest.
     """
 
     text: str
+    claim: str
     space: str
     carried_by: tuple[Candidate, ...]
     cited: tuple[Candidate, ...]
@@ -80,6 +85,10 @@ class Draft:
         self._open = ""  # the sentence being written
         self._shown = 0  # how much of it has been sent
         self._closed: deque[_Closed] = deque()
+        self._bare: list[_Closed] = []  # lines without a word, such as those around code: they go with what follows
+        self._fell = False  # whether the last sentence failed
+        self._item = 0  # the number of the last item of a list
+        self._ticks = 0  # marks of code that were cleared
         self._gap = ""  # white space that stands before the next sentence, if one comes
         self._pending = ""  # as it was told last
         self._tried = False
@@ -108,7 +117,17 @@ class Draft:
         for start, end in zip(starts, [*starts, len(last)][1:], strict=True):
             yield from self._close(last[start:end])
         yield from self._settle(wait=True)
+        if not self._fell:
+            yield from self._stand_bare()
+        self._bare.clear()
         self._tried = True
+
+    def give_up(self) -> Iterator[Written]:
+        """Drops what has not become part of the answer, where the model cannot go on. For a `strict` one."""
+        self._raw = self._open = ""
+        self._stream.flush()
+        self._closed.clear()
+        yield from self._tell_pending()
 
     def disagreements(self) -> Iterator[Written]:
         """Events of what other sources say differently, in their own words, behind all that was said."""
@@ -130,16 +149,31 @@ class Draft:
         return self._token(text)
 
     def _without_markers(self, text: str) -> str:
-        """The text without the markers in it: numbers in brackets, but for those behind code, as in `sys.argv[1]`."""
+        """The text without the markers in it."""
         before, self._before = self._before, (self._before + text)[-40:]
 
         def keep(match: re.Match[str]) -> str:
-            numbers = [int(number) for number in re.findall(r"\d+", match.group())]
-            code = match.group().startswith("[") and _CODE.search(before + text[: match.start()])
-            return match.group() if code or 0 in numbers else ""
+            ahead, behind = before + text[: match.start()], text[match.end() :]
+            code = (self._ticks + text.count("`", 0, match.start())) % 2
+            return "" if not code and self._is_marker(ahead, match.group(), behind) else match.group()
 
         clean = _MARKERS.sub(keep, text)
+        self._ticks += text.count("`")
         return clean if before.strip() else clean.lstrip()
+
+    def _is_marker(self, ahead: str, brackets: str, behind: str) -> bool:
+        """Whether numbers in brackets stand for sources: at the end of a clause or, one that there is, behind a word;
+        and neither behind code, as in `sys.argv[1]`, nor as a list, as in `x = [1, 2]`.
+        """
+        numbers = [int(number) for number in re.findall(r"\d+", brackets)]
+        known = max(numbers) <= self._citer.sources
+        if 0 in numbers or _OPENS.search(ahead) or behind.startswith("]"):
+            return False
+        if brackets.startswith("[") and _CODE.search(ahead):
+            return False
+        if _ENDS.match(behind) or _ENDED.search(ahead):
+            return known or "," not in brackets
+        return known and len(numbers) == 1
 
     def _take(self, clean: str) -> Iterator[Token]:
         self._open += clean
@@ -157,12 +191,21 @@ class Draft:
         self._open = self._open[len(sentence) :]
         if self._tried and self._said(text):
             return
-        found = self._citer.find(text)
-        cited = found + self._citer.rest(text, found)
-        self._closed.append(_Closed(text, space, found, cited, self._begin(text)))
+        claim = self._claim(text)
+        found = self._citer.find(claim)
+        cited = found + self._citer.rest(claim, found)
+        self._closed.append(_Closed(text, claim, space, found, cited, self._begin(claim)))
         if not self._strict:
             yield self._token(text[self._shown :] + self._markers(cited) + space)
             self._shown = 0
+
+    def _claim(self, text: str) -> str:
+        """The sentence without its number in a list that counts from 1, which no source has to have."""
+        item = ITEM.match(text)
+        if not item or int(item[1]) not in (1, self._item + 1):
+            return text
+        self._item = int(item[1])
+        return text[item.end() :].strip() or text
 
     def _settle(self, wait: bool) -> Iterator[Written]:
         """Events of the sentences whose verdicts are there, in order; of all, where it may wait."""
@@ -180,9 +223,23 @@ class Draft:
             yield Pending(pending)
 
     def _decide(self, closed: _Closed, verdict: Verdict) -> Iterator[Written]:
-        if self._strict and verdict == "unsupported":
-            self.failed.append(closed.text)
+        if self._strict and not terms(closed.claim):
+            self._bare.append(closed)
             return
+        self._fell = self._strict and verdict == "unsupported"
+        if self._fell:
+            self._bare.clear()
+            self.failed.append(closed.text)
+        else:
+            yield from self._stand_bare()
+            yield from self._stand(closed, verdict)
+
+    def _stand_bare(self) -> Iterator[Written]:
+        bare, self._bare = self._bare, []
+        for closed in bare:
+            yield from self._stand(closed, "unchecked")
+
+    def _stand(self, closed: _Closed, verdict: Verdict) -> Iterator[Written]:
         if self._strict:
             yield self._token(self._gap + closed.text + self._markers(closed.cited))
             self._gap = closed.space or " "
@@ -190,14 +247,13 @@ class Draft:
         self.sentences.append(Sentence(closed.text, verdict, tuple(citation.n for citation in cited)))
         yield SentenceChecked(self.sentences[-1], cited)
         if verdict != "unsupported" and closed.carried_by:
-            self._stands.append((closed.text, closed.carried_by))
+            self._stands.append((closed.claim, closed.carried_by))
 
     def _said(self, text: str) -> bool:
         """Whether a second try says again what stands there or has failed already, or only speaks of what failed."""
-        own = terms(text)
-        stands, failed = [terms(sentence.text) for sentence in self.sentences], [terms(one) for one in self.failed]
-        repeats = any(_covers(one, own) for one in (*stands, *failed))
-        return repeats or any(_covers(own, one) and not _new_numbers(own, one) for one in failed)
+        said = (*(sentence.text for sentence in self.sentences), *self.failed)
+        repeats = any(_covers(one, text) and denies(one) == denies(text) for one in said)
+        return repeats or any(_covers(text, one) and not _new(text, one) for one in self.failed)
 
     def _markers(self, carried_by: Sequence[Candidate]) -> str:
         return "".join(f" [{citation.n}]" for citation in self._citer.cite(carried_by))
@@ -207,13 +263,16 @@ class Draft:
         return Token(text)
 
 
-def _covers(said: frozenset[str], own: frozenset[str]) -> bool:
-    """Whether a sentence's own terms, and all numbers among them, were said."""
-    return bool(own) and len(own & said) >= _SAID_AGAIN * len(own) and not _new_numbers(own, said)
+def _covers(said: str, own: str) -> bool:
+    """Whether a sentence's own terms, and all numbers and names among them, were said."""
+    has, wanted = terms(said), terms(own)
+    return bool(wanted) and len(wanted & has) >= _SAID_AGAIN * len(wanted) and not _new(own, said)
 
 
-def _new_numbers(own: frozenset[str], said: frozenset[str]) -> bool:
-    return any(term[0].isdigit() for term in own - said)
+def _new(own: str, said: str) -> bool:
+    """Whether a sentence has a number or a name that was not said."""
+    strange = terms(own) - terms(said)
+    return bool(strange & names(own)) or any(term[0].isdigit() for term in strange)
 
 
 def _origin(candidate: Candidate) -> str:

@@ -99,7 +99,7 @@ class Evidence:
             "numbers_missing": 1 - _part(counted, source.terms | source.dates),
             "names_missing": 1 - _part(named, source.terms),
             "replaced": float(replaced(claim, nearest)),
-            "denied": float(bool(_DENIAL.search(claim)) != bool(_DENIAL.search(best))),
+            "denied": float(denies(claim) != denies(best)),
         }
 
     def _likeness(self, claim: str, source: _Source, ranked: Sequence[tuple[int, int]]) -> float:
@@ -158,7 +158,8 @@ def _term(piece: str) -> tuple[str, ...]:
 
 def in_order(text: str) -> tuple[str, ...]:
     """The terms of a text as they follow each other: `cite.terms`, and numbers up to twelve that stand in words."""
-    return tuple(term for piece in _PIECE.finditer(text) for term in _term(piece[1] or piece[0]))
+    found = tuple(term for piece in _PIECE.finditer(text) for term in _term(piece[1] or piece[0]))
+    return found or tuple(cite.terms(text))
 
 
 def numbers(text: str, known: frozenset[str] = frozenset()) -> frozenset[str]:
@@ -176,6 +177,11 @@ def names(text: str) -> frozenset[str]:
     named = [word for word in words[1:] if word[0].isupper()]
     named += [word for word in words[:1] if sum(character.isupper() for character in word) > 1]
     return frozenset(term for word in named for term in in_order(word) if not term[0].isdigit())
+
+
+def denies(text: str) -> bool:
+    """Whether something in a text is denied."""
+    return bool(_DENIAL.search(text))
 
 
 def _part(wanted: frozenset[Any], has: frozenset[Any], otherwise: float = 1.0) -> float:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from assistant import sentences
 from assistant.cite import terms
-from assistant.records import Hit
+from assistant.records import Hit, Message
 
 MOST = 2  # sentences
 LONGEST = 400  # characters of one; what is longer is mostly a table or a list
 TOGETHER = 350  # characters of all, unless the nearest has more: every question computes them anew, 100 in 0.2 s
 _BEFORE = 0.5  # what a term of the question before counts
+_WHOLE = 4  # terms of a question that says what it is about; "And in 2019?" has one
+_BACK = 3  # questions that are looked at, for what another may refer to
 _TYPICAL = 8  # terms, added to a sentence's own: without them the shortest would win
 
 
@@ -48,6 +50,19 @@ def nearest(question: str, hits: Sequence[Hit], before: str = "") -> list[Passag
 
     ranked = sorted(range(len(found)), key=score, reverse=True)
     return _fitting([found[number] for number in ranked[:MOST] if score(number) > 0])
+
+
+def before(history: Sequence[Message]) -> str:
+    """What the next question may refer to: the last question of a conversation, and as long as it is a short one the
+    one before, the oldest first; "" where there is none.
+    """
+    asked: list[str] = []
+    for turn in reversed(history):
+        if turn.role == "user" and len(asked) < _BACK:
+            asked.insert(0, turn.content)
+            if len(terms(turn.content)) >= _WHOLE:
+                break
+    return "\n".join(asked)
 
 
 def _fitting(passages: Sequence[Passage]) -> list[Passage]:

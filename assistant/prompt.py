@@ -15,8 +15,7 @@ from pathlib import Path
 from string import Template
 
 from assistant.errors import BadSettings, QuestionTooLong
-from assistant.passages import Passage, nearest
-from assistant.question import before
+from assistant.passages import Passage, before, nearest
 from assistant.records import Block, Hit, Message, PromptMessage
 
 _PLACEHOLDERS = {
@@ -29,7 +28,11 @@ _PLACEHOLDERS = {
     "again": {"sentences"},
 }
 _MARKER = re.compile(r" \[\d{1,3}\]")  # as our answers have it
-_OURS = re.compile(r"^(?=[ \t]*(?:Sources?|Question|Proposed answer)[ \t]*[:：])", re.MULTILINE | re.IGNORECASE)
+_BREAKS = r"\n\v\f\r\x1c-\x1e\x85\u2028\u2029"  # where `str.splitlines` ends a line
+_OURS = re.compile(
+    rf"(?:^|(?<=[{_BREAKS}]))(?=[^\w{_BREAKS}]{{0,16}}(?:Sources?|Question|Proposed answer)[\s*_]{{0,8}}[:：])",
+    re.IGNORECASE,
+)
 _TURN_TOKENS = 8  # what a chat template adds around a message, at most
 _LEAST = 2 * _TURN_TOKENS  # tokens below which a turn is not worth keeping
 _POINTED = 4  # a question with its likely passages takes at most this part of the budget
@@ -139,7 +142,7 @@ class Prompts:
         return [
             Message("user", self._fill("question", question=turn.content))
             if turn.role == "user"
-            else Message("assistant", _MARKER.sub("", turn.content))
+            else Message("assistant", _quoted(_MARKER.sub("", turn.content)))  # an answer quotes documents
             for turn in history
             if turn.role != "system"  # who asks does not instruct
         ]

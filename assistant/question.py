@@ -1,11 +1,8 @@
-"""What is asked: checked before anything is loaded for it, and together with what it refers to."""
+"""What is asked, checked before anything is loaded for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from assistant.errors import BadInput, EmptyQuestion
-from assistant.records import Message
 
 
 def checked(question: str) -> str:
@@ -23,8 +20,3 @@ def unicode(text: str, what: str) -> str:
     except UnicodeEncodeError as error:
         raise BadInput(f"The {what} is not Unicode text (character {error.start}).", "Send it as UTF-8.") from error
     return text
-
-
-def before(history: Sequence[Message]) -> str:
-    """The last question of a conversation; "" where there is none."""
-    return next((turn.content for turn in reversed(history) if turn.role == "user"), "")

@@ -40,6 +40,7 @@ _NEXT_WORDS = re.compile(
 )
 _LAST_WORD = re.compile(r"\S+$")
 _ENUMERATOR = re.compile(r"\s*(?:[-*•]\s+)?[*_]*[(（]?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{2,4})[.．][)）*_]*")
+ITEM = re.compile(r"^\W*(\d{1,2})[.):](?!\d)")  # the number of an item of a list, in front of a sentence
 _LIST_MARKER = re.compile(r"[-*+•‣◦▪·]|[(（]?(?:\d{1,3}|[A-Za-z])[.)）、]|#{1,6}|>+")
 _STARTS_ALONE = re.compile(rf"\s*(?:(?:{_LIST_MARKER.pattern})(?:\s|$)|>|\||```|~~~|[=-]{{3,}}\s*$)")
 _STANDS_ALONE = re.compile(r"\s*(?:#{1,6}\s|\||```|~~~|[=-]{3,}\s*$)")

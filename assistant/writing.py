@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from assistant.draft import Draft, Written
+from assistant.errors import AssistantError
 from assistant.records import FinishReason, PromptMessage, Sampling, Timings, Token
 from assistant.runnables import LocalChatModel, Watching, to_messages
+
+log = logging.getLogger(__name__)
 
 
 class Writing:
@@ -44,13 +50,34 @@ class Writing:
         yield from self._seen(self.draft.flush())
         self._check_s += time.monotonic() - written
 
+    def try_again(
+        self,
+        model: LocalChatModel,
+        prompt: Sequence[PromptMessage],
+        cancel: threading.Event | None,
+        sampling: Sampling,
+    ) -> Iterator[Written]:
+        """The same for a second try, in what is left of the answer's time. Where it cannot be had, as the engine is
+        busy or the prompt too long, what stands already is the answer.
+        """
+        limit_s = min(filter(None, (sampling.timeout_s, model.params.timeout_s)), default=math.inf)
+        left_s = limit_s - (time.monotonic() - self._started - self._retrieve_s)
+        if left_s <= 0:
+            return
+        timed = sampling if math.isinf(left_s) else replace(sampling, timeout_s=left_s)
+        try:
+            yield from self.write(model, prompt, cancel, timed)
+        except AssistantError as error:
+            log.warning("There was no second try: %s", error)
+            yield from self.draft.give_up()
+
     def say(self, text: str) -> Token:
         """Text of ours instead of the model's."""
         self._shown_s = self._shown_s or time.monotonic() - self._started
         return self.draft.say(text)
 
     def timings(self) -> Timings:
-        """Of a second try only the tokens it read and wrote, and the times after the first word, are added."""
+        """Of a second try only the tokens it wrote, and the times after the first word, are added."""
         total_s = time.monotonic() - self._started
         first = self._engine[0] if self._engine else dict.fromkeys(_MEASURED, 0)
         return Timings(

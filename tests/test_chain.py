@@ -13,11 +13,13 @@ import pytest
 from assistant.chain import Assistant
 from assistant.check import Checker
 from assistant.engine import Done, Params, Piece
+from assistant.errors import Busy
 from assistant.probe import Probe
-from assistant.records import Answer, Chunk, Finished, Hit, Pending, SentenceChecked, Token
+from assistant.records import Answer, Chunk, Finished, Hit, Pending, Sampling, SentenceChecked, Token
 from assistant.settings import Settings
 
 TEXT = "The Northern Line opened in 1890. It was extended to Morden in 1924. Ada Marsh led the engineers."
+BUSY = "busy"
 HITS = [Hit(Chunk("d-0", "d", TEXT, 0, len(TEXT), file="line.txt", title="The line"), 1.0)]
 
 
@@ -31,6 +33,7 @@ class FakeEngine:
         self.asked: list[str] = []
         self.weighed: list[str] = []
         self.watched: list[bool] = []
+        self.timeouts: list[float | None] = []
         self.hidden: Any = None
 
     def count(self, text: str) -> int:
@@ -40,7 +43,10 @@ class FakeEngine:
 
     def generate(self, turns: Any, params: Params, cancel: Any) -> Iterator[Piece | Done]:
         self.asked.append(turns[-1].segments[-1].text)
+        self.timeouts.append(params.timeout_s)
         text = self.answers.pop(0)
+        if text == BUSY:
+            raise Busy("All are busy.", "Wait.")
         done = Done("cancelled" if cancel and cancel.is_set() else "stop", 9, 5, 4, 0, 0.1, 0.2, 10.0)
         self.watched.append(params.watch is not None)
         wanted = params.watch is None or self.hidden is None or params.watch(self.hidden)
@@ -88,13 +94,14 @@ def ask(
     hits: list[Hit] | None = None,
     cancel: threading.Event | None = None,
     hidden: float | None = None,
+    sampling: Sampling | None = None,
 ) -> tuple[Answer, list[Any], FakeEngine]:
     engine: Any = FakeEngine(answers, odds)
     engine.hidden = None if hidden is None else np.array([hidden], np.float32)
     found: Any = Finds(HITS if hits is None else hits)
     settings = Settings(trust={"mode": mode})
     assistant = Assistant(settings, found, found, engine, "fake", Says())
-    events = list(assistant.stream("When did the line open?", cancel=cancel))
+    events = list(assistant.stream("When did the line open?", cancel=cancel, sampling=sampling))
     assert isinstance(events[-1], Finished)
     answer = events[-1].answer
     assert "".join(event.text for event in events if isinstance(event, Token)) == answer.answer
@@ -148,6 +155,23 @@ def test_what_fails_is_named_once_and_the_second_try_is_checked_too() -> None:
     assert answer.left_out == ("It was dug by giants.",)
     assert "“It was dug by giants.”" in engine.asked[1]
     assert not answer.abstained
+
+
+def test_what_stands_stays_where_there_is_no_second_try(caplog: pytest.LogCaptureFixture) -> None:
+    answer, _, engine = ask(["The line opened in 1890. It was dug by giants.", BUSY], no_giants)
+    assert answer.answer == "The line opened in 1890. [1]"
+    assert answer.left_out == ("It was dug by giants.",)
+    assert len(engine.asked) == 2
+    assert "All are busy" in caplog.text
+
+
+def test_a_second_try_has_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ["The line opened in 1890. It was dug by giants.", "It was dug by Ada Marsh."]
+    for timeout_s, tries in ((100.0, 2), (1e-9, 1)):
+        answer, _, engine = ask(said, no_giants, sampling=Sampling(timeout_s=timeout_s))
+        assert len(engine.asked) == tries
+        assert answer.answer.startswith("The line opened in 1890. [1]")
+        assert all((left or 0) <= timeout_s for left in engine.timeouts)
 
 
 def test_where_nothing_is_left_it_abstains_and_suggests() -> None:

@@ -132,6 +132,15 @@ def test_the_same_language_is_not_taken_for_another() -> None:
         assert not foreign(said, TEXT)
 
 
+def test_what_is_about_something_else_is_not_in_another_language() -> None:
+    for said in (
+        "Photosynthesis converts sunlight into chemical energy inside chloroplasts.",
+        "Sharks hunt small fish near coral reefs.",
+        "Tall mayors resigned because angry voters disliked taxes.",
+    ):
+        assert not foreign(said, TEXT)
+
+
 @pytest.mark.parametrize("kind", [Weights, WordsWeights])
 def test_damaged_weights_are_told(tmp_path: Path, kind: type[Weights] | type[WordsWeights]) -> None:
     (tmp_path / "check.json").write_text("{}")

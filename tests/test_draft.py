@@ -98,9 +98,66 @@ def test_markers_of_the_model_are_dropped_and_ours_stand_in_their_place() -> Non
     assert [sentence.citations for sentence in draft.sentences] == [(1,), (2,)]
 
 
-def test_brackets_that_are_no_markers_stay() -> None:
-    text = "The first argument is sys.argv[1] and the pair is [0, 1]."
-    assert write([text], [hit(TEXT)])[1] == text
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The first argument is sys.argv[1] and the pair is [0, 1].",
+        "The interval was [12, 34] in both groups.",
+        "The range is [5,10] metres.",
+        "Write x = [1, 2] and then a[2] or foo()[2] or names['a'][1] there.",
+        "The matrix is [[1, 2], [2, 1]].",
+        "Write `value [1]` and no more.",
+        "Take [3] spoons.",
+    ],
+)
+def test_brackets_that_are_no_markers_stay(text: str) -> None:
+    for pieces in ([text], list(text)):
+        assert write(pieces, [hit("Rain fell."), hit("Snow fell.", "other")])[1] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("Trams [1] came, and ships [2].", "Trams came, and ships."),
+        ("Trams came. [1] Ships came [7]. Carts[1][2]!", "Trams came. Ships came. Carts!"),
+        ("Trams came [1, 2].\nShips [1]\ncame", "Trams came.\nShips\ncame"),
+    ],
+)
+def test_markers_are_known_by_their_place(text: str, clean: str) -> None:
+    for pieces in ([text], list(text)):
+        assert write(pieces, [hit("Rain fell."), hit("Snow fell.", "other")])[1] == clean
+
+
+def test_the_number_of_an_item_is_no_claim() -> None:
+    begun: list[str] = []
+
+    def begin(sentence: str) -> Check:
+        begun.append(sentence)
+        return Late("supported")
+
+    draft = Draft(Citer("Who?", [hit(TEXT)]), begin)
+    text = "1. Engineers were led by Ada Marsh.\n2. They had dug for four years.\n7. Giants came."
+    list(draft.feed(text))
+    list(draft.flush())
+    assert begun == ["Engineers were led by Ada Marsh.", "They had dug for four years.", "7. Giants came."]
+    assert [sentence.text[:3] for sentence in draft.sentences] == ["1. ", "2. ", "7. "]
+    assert [len(sentence.citations) for sentence in draft.sentences] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("2,500", "2500"),
+        ("1,5", "1.5"),
+        ("1.234.567", "1,234,567"),
+        ("1.234,5", "1,234.5"),
+        ("11th", "11"),
+        ("是。", "是"),
+    ],
+)
+def test_terms_that_are_written_in_two_ways_are_one(one: str, other: str) -> None:
+    assert terms(one) == terms(other) != frozenset()
+    assert terms("1,5") != terms("15")
 
 
 def test_a_span_that_carries_enough_is_found_behind_one_that_only_fits_the_question() -> None:
@@ -280,6 +337,39 @@ def test_another_number_is_something_new() -> None:
     list(draft.feed("It carried 5.1 million passengers in its first year."))
     list(draft.flush())
     assert draft.text == "It carried 5.1 million passengers in its first year. [1]"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("It was dug by the engineer Tom Marsh for years.", "It was dug by the engineer Ada Marsh for years."),
+        ("The line was dug by giants in four years near Hull.", "The line was not dug in four years."),
+    ],
+)
+def test_another_name_or_a_denial_is_something_new(first: str, second: str) -> None:
+    draft, _ = strict([first], {first: Late("unsupported")})
+    list(draft.feed(second))
+    list(draft.flush())
+    assert draft.text.startswith(second)
+
+
+def test_lines_without_a_word_go_with_what_they_stand_before() -> None:
+    draft, events = strict(["---\n\nBananas are yellow.\n\n---"], {"Bananas": Late("unsupported")})
+    assert (draft.text, draft.sentences, draft.failed) == ("", [], ["Bananas are yellow."])
+    draft, events = strict(["---\n\nThe line opened in 1890.\n\n---"], {})
+    assert draft.text == shown(events) == "---\n\nThe line opened in 1890. [1]\n\n---"
+    draft, events = strict(["---"], {})
+    assert draft.text == "---"
+    assert [sentence.verdict for sentence in draft.sentences] == ["unchecked"]
+
+
+def test_what_is_given_up_leaves_what_stands() -> None:
+    draft, _ = strict(["The line opened in 1890. Giants dug it."], {"Giants": Late("unsupported")})
+    events = [*draft.feed("It was extended to Morden in 1924. It was"), *draft.give_up()]
+    assert events[-1] == Pending("")
+    assert draft.text.startswith("The line opened in 1890. [1]")
+    assert "It was" not in draft.text.removesuffix("It was extended to Morden in 1924. [2]")
+    assert list(draft.flush()) == []
 
 
 def test_unchecked_sentences_stand_and_say_so() -> None:

@@ -29,6 +29,7 @@ OWNERS = {
     "pypdfium2": {"pdf_page", "read_pdf"},
     "python_calamine": {"read_tables"},
     "rich": {"terminal"},
+    "py3langid": {"languages"},
     "sentencex": {"sentences"},
     "sqlite3": {"database"},
     "starlette": {"api"},
@@ -68,7 +69,7 @@ STAGES = {
     "groundedness": {"cite", "pairs"},
     "abstain": {"passages"},
     "conflict": {"cite", "dates", "evidence"},
-    "draft": {"cite", "conflict"},
+    "draft": {"cite", "conflict", "evidence"},
     "walk": set(),
 }
 WIRING = {"chain", "ingest", "ingest_run", "opening", "runnables", "writing"}
