@@ -23,7 +23,7 @@ from assistant.errors import BadInput
 from assistant.ingest import Ingest
 from assistant.opening import cross_encoder
 from assistant.pairs import CrossEncoder
-from assistant.question import before
+from assistant.passages import before
 from assistant.records import Chunk, OnProgress, Progress
 from assistant.retrieve import Retriever
 from evals import corpora, public
