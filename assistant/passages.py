@@ -19,7 +19,7 @@ MOST = 2  # sentences
 LONGEST = 400  # characters of one; what is longer is mostly a table or a list
 TOGETHER = 350  # characters of all, unless the nearest has more: every question computes them anew, 100 in 0.2 s
 _BEFORE = 0.5  # what a term of the question before counts
-_WHOLE = 4  # terms of a question that says what it is about; "And in 2019?" has one
+_WHOLE = 2  # terms of a question that says what it is about; "And in 2019?" has one (docs/lab.md)
 _BACK = 3  # questions that are looked at, for what another may refer to
 _TYPICAL = 8  # terms, added to a sentence's own: without them the shortest would win
 
