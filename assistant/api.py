@@ -242,17 +242,21 @@ def _add_system(app: FastAPI, assistant: Assistant, metrics: Metrics, reader: Re
     page = Path(__file__).with_name("api_docs.html").read_text("utf-8")
 
     @app.get("/health", tags=["system"])
-    def health() -> dict[str, Any]:
-        """`reading` says how far the reading ahead of a collection's chunks is; null where nothing is read.
-        `unchecked` says why answers cannot be checked; null where they are.
+    def health() -> JSONResponse:
+        """`status` is "ok", or "failed" with status code 503 where the engine has ended and nothing can be answered.
+        `reading` says how far the reading ahead of a collection's chunks is; null where nothing is read. `unchecked`
+        says why answers cannot be checked; null where they are.
         """
         reading = reader.state
-        return {
-            "status": "ok",
+        facts = {
             "model": assistant.model_name,
             "reading": asdict(reading) if reading else None,
             "unchecked": assistant.unchecked or None,
         }
+        if assistant.stats()["alive"]:
+            return JSONResponse({"status": "ok"} | facts)
+        ended = EngineFailed("The engine has ended.", "Start the assistant again; the server's log says why.")
+        return _error_response(ended, status="failed", **facts)
 
     @app.get("/metrics", tags=["system"])
     def prometheus() -> Response:

@@ -44,7 +44,6 @@ app.command("bench")(cli_bench.bench)
 app.command("doctor")(cli_doctor.doctor)
 
 _NEW = {"added", "changed"}  # outcomes that leave something to read ahead
-INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
 
 Where = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help=f"Only documents with this; keys: {', '.join(KEYS)}.")
@@ -69,7 +68,7 @@ def main() -> None:
         terminal.complain(StorageError(f"The output cannot be written: {error.strerror}.", "Check where it goes."))
         os._exit(1)  # what is left in the buffer cannot be written either
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:
+        if stop.code == terminal.INTERRUPTED:
             terminal.say("Stopped. What was finished is kept.")
         raise
 

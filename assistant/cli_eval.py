@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,17 +64,19 @@ def run(
     wanted = _floors(fail_under or [])
     sources = _sources(questions, documents, collection, data)
     chosen = dict.fromkeys(suite, limit) if suite else _usual(sources, limit)
+    _check_floors(wanted, chosen)
+    least = _room("compare").read_baseline(baseline) if baseline else None
     settings = settings_room.load()
     folder = report or settings.home / "reports" / f"{datetime.now():%Y-%m-%d-%H%M%S}-{'-'.join(chosen)}"
     with terminal.progress() as progress:
         outcome = evaluation.evaluate(evaluation.Plan(chosen, sources), settings, progress)
     if not outcome.whole:
         terminal.say(f"Stopped after {len(outcome.run.results)} cases. The same command goes on from there.")
-        raise typer.Exit(1)
+        raise typer.Exit(terminal.INTERRUPTED)
     evaluation.write(outcome, folder)
     _print(outcome, folder, json)
-    short = [*_short(outcome, wanted), *(_below(outcome, baseline) if baseline else [])]
-    for line in short:
+    short = [*_short(outcome, wanted), *(_room("compare").below(outcome.run, least) if least is not None else [])]
+    for line in dict.fromkeys(short):
         terminal.say(line)
     if short:
         raise typer.Exit(1)
@@ -91,13 +94,20 @@ def retrieval(
 ) -> None:
     """Measure the search alone, each of its parts and all together, on public data. No language model is loaded."""
     room = _room("retrieval")
-    with terminal.progress() as progress:
-        folder = data or _room("suites").DATA
-        found = list(room.measure(name or list(room.SETS), folder, settings_room.load(), limit, seed, progress))
-    if json:
-        terminal.print_json(room.to_json(found))
-    else:
-        terminal.write("\n".join(room.lines(found)) + "\n")
+    folder = data or _room("suites").DATA
+    sets = name or _present(room.SETS, lambda one: room.missing(one, folder))
+    if not sets:
+        raise BadInput(f"No set's data are in {folder}.", "docs/datasets.md says how to get them.")
+    found: list[Any] = []
+    try:
+        with terminal.progress() as progress:
+            for row in room.measure(sets, folder, settings_room.load(), limit, seed, progress):
+                found.append(row)
+                if not json:  # at once: a set takes minutes, and the next one may fail
+                    terminal.write("\n".join(room.lines([row])[0 if len(found) == 1 else -1 :]) + "\n")
+    finally:
+        if json and found:
+            terminal.print_json(room.to_json(found))
 
 
 @commands.command("compare")
@@ -129,12 +139,16 @@ def baseline(
 
 
 @commands.command("suites")
-def list_suites() -> None:
+def list_suites(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """All suites, and whether their data are here."""
     suites = _room("suites")
-    rows = [(one.name, one.about, _where(suites, one.name)) for one in suites.SUITES.values()]
-    rows.append((suites.CLAIMS, suites.CLAIMS_ABOUT, _where(suites, suites.CLAIMS)))
-    terminal.print_table(("Suite", "About", "Data"), rows)
+    about = {one.name: one.about for one in suites.SUITES.values()} | {suites.CLAIMS: suites.CLAIMS_ABOUT}
+    gone = {name: [str(folder) for folder in suites.missing(name, suites.Sources())] for name in about}
+    if json:
+        terminal.print_json([{"name": name, "about": about[name], "missing": gone[name]} for name in about])
+    else:
+        rows = [(name, about[name], f"missing: {gone[name][0]}" if gone[name] else "here") for name in about]
+        terminal.print_table(("Suite", "About", "Data"), rows)
 
 
 @commands.command("draft")
@@ -177,13 +191,19 @@ def _sources(questions: Path | None, documents: Path | None, collection: str | N
 def _usual(sources: Sources, limit: int | None) -> dict[str, int | None]:
     """The usual suites of which the data are here."""
     suites = _room("suites")
-    chosen = {}
-    for name, most in USUAL.items():
-        if gone := suites.missing(name, sources):
+    here = _present(USUAL, lambda name: suites.missing(name, sources))
+    return {name: min(filter(None, (USUAL[name], limit)), default=None) for name in here}
+
+
+def _present(names: Iterable[str], missing: Callable[[str], Sequence[Path]]) -> list[str]:
+    """The names of which no data are missing; the others are told."""
+    here = []
+    for name in names:
+        if gone := missing(name):
             terminal.say(f"Left out: {name}, as {gone[0]} is not there. docs/datasets.md says how to get it.")
         else:
-            chosen[name] = min(filter(None, (most, limit)), default=None)
-    return chosen
+            here.append(name)
+    return here
 
 
 def _floors(given: Sequence[str]) -> dict[str, float]:
@@ -194,46 +214,43 @@ def _floors(given: Sequence[str]) -> dict[str, float]:
             floors[name.strip()] = float(value)
         except ValueError:
             equals = ""
-        if not equals or not name.strip():
+        if not equals or not name.strip() or not math.isfinite(floors[name.strip()]):
             raise BadInput(f"--fail-under {text!r} is not NAME=VALUE.", "For example: --fail-under right=0.8")
     return floors
 
 
+def _check_floors(floors: Iterable[str], suites: Iterable[str]) -> None:
+    """Raises BadInput for a figure that none of the suites has."""
+    known = {suite: _room("evaluation").figures(suite) for suite in suites}
+    for wanted in floors:
+        suite, _, name = wanted.rpartition(".")
+        if not any(name in figures for one, figures in known.items() if suite in ("", one)):
+            names = sorted({figure for figures in known.values() for figure in figures})
+            raise BadInput(f"No suite has a figure {wanted!r}.", f"Figures: {', '.join(names)}.")
+
+
 def _short(outcome: Outcome, floors: dict[str, float]) -> list[str]:
-    """A line for each figure that misses its floor. Raises BadInput for a figure that no suite has."""
-    lower = _room("summary").LOWER_IS_BETTER
-    short = []
+    """A line for each figure that misses its floor, and where there are floors for each suite with failed cases."""
+    summary = _room("summary")
+    lower = summary.LOWER_IS_BETTER
+    short: list[str] = summary.failures(outcome.run) if floors else []
     for wanted, floor in floors.items():
         suite, _, name = wanted.rpartition(".")
         found = [
-            (summary.suite, figure)
-            for summary in outcome.run.summaries
-            if suite in ("", summary.suite)
-            for figure in summary.figures
+            (one.suite, figure)
+            for one in outcome.run.summaries
+            if suite in ("", one.suite)
+            for figure in one.figures
             if figure.name == name
         ]
         if not found:
-            known = sorted({figure.name for summary in outcome.run.summaries for figure in summary.figures})
-            raise BadInput(f"No suite has a figure {wanted!r}.", f"Figures: {', '.join(known)}.")
+            short.append(f"{wanted} was not scored, and {floor} was wanted.")
         for where, figure in found:
             if figure.value is None:
                 short.append(f"{where}.{name} was not scored, and {floor} was wanted.")
             elif (figure.value > floor) if name in lower else (figure.value < floor):
                 short.append(f"{where}.{name} is {figure.value:.4g}, and {floor} was wanted.")
     return short
-
-
-def _below(outcome: Outcome, baseline: Path) -> list[str]:
-    import json
-
-    try:
-        figures = json.loads(baseline.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"{baseline} cannot be read: {error}.", "Name a baseline such as evals/baseline.json."
-        ) from error
-    lines: list[str] = _room("compare").below(outcome.run, figures.get("suites", figures))
-    return lines
 
 
 def _print(outcome: Outcome, folder: Path, json: bool) -> None:
@@ -253,11 +270,6 @@ def _print(outcome: Outcome, folder: Path, json: bool) -> None:
     if empty:
         terminal.say(f"Nothing was scored in {', '.join(empty)}: that is a failure.")
         raise typer.Exit(1)
-
-
-def _where(suites: Any, name: str) -> str:
-    gone = suites.missing(name, suites.Sources())
-    return f"missing: {gone[0]}" if gone else "here"
 
 
 def _asked(proposal: Any) -> Any:

@@ -61,7 +61,7 @@ class Guard:
             return Refusal(403, f"The host {host!r} is not this machine's own. {hint}", "foreign_host")
         origin = headers.get("origin")
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
-        if changes and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if changes and origin is not None and _origin_host(origin) != host.lower():
             hint = "A proxy in front must pass the Host header on."
             return Refusal(403, f"Requests from pages of {origin!r} are refused. {hint}", "foreign_origin")
         path = scope["path"]
@@ -120,6 +120,14 @@ def _host_name(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0]
     return header.partition(":")[0]
+
+
+def _origin_host(origin: str) -> str | None:
+    """The host and port of an origin, in lower case; None where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as a bracket that is never closed
+        return None
 
 
 def _too_large(size: int, limit: int) -> Refusal:

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from assistant.errors import UnknownModel
 from assistant.openai_errors import BadParameter, UnsupportedParameter, short
+from assistant.question import unicode
 from assistant.records import Answer, Citation, Message, Role, Sampling
 from assistant.where import KEYS, Where, among
 from assistant.wire import answer_json
@@ -117,7 +118,7 @@ class ChatRequest(BaseModel):
     )
     collection: Text | None = Field(None, description="Where to look; also read from `metadata.collection`")
     metadata: dict[str, Any] | None = Field(
-        None, description=f"Which documents to look in: {', '.join(KEYS)}; other keys are yours"
+        None, description=f"Which documents to look in: {', '.join(KEYS)}; other keys are yours, if not misspelt ones"
     )
     stream: bool | None = Field(False, description="Send server-sent events as the answer comes")
     stream_options: StreamOptions | None = None
@@ -179,6 +180,8 @@ def chat_task(request: ChatRequest, model_name: str) -> ChatTask:
     collection = request.collection or metadata.get("collection")
     if collection is not None and not isinstance(collection, str):
         raise BadParameter("metadata.collection", f"Collection {short(collection)} is not a text.", "Give its name.")
+    if collection is not None:
+        unicode(collection, "metadata.collection")
     return ChatTask(spoken[-1].content, tuple(spoken[:-1]), collection, _sampling(request), among(metadata))
 
 

@@ -20,6 +20,7 @@ from assistant import records
 from assistant.errors import AssistantError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
 _MINUTES = 90  # seconds from which a time is told in minutes
 _err = Console(stderr=True, highlight=False, emoji=False)
 

@@ -317,11 +317,14 @@ class Page:
 
     def _add_one(self, path: Path, collection: str) -> FileOutcome:
         try:
+            # gradio's copy, which others who upload the same file share: `delete_cache` removes it, and not we
             outcome = self._assistant.ingest.add_bytes(path.name, path.read_bytes(), collection)
         except AssistantError as error:
             return FileOutcome(path.name, "failed", detail=str(error))
-        finally:
-            path.unlink(missing_ok=True)  # gradio's copy; documents live in ASSISTANT_HOME alone
+        except OSError as error:
+            return FileOutcome(
+                path.name, "failed", detail=f"The upload cannot be read: {error.strerror}. Add it again."
+            )
         self._reader.wake(collection)
         return outcome
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from assistant import dates
 from assistant.errors import BadFilter
@@ -13,6 +14,8 @@ from assistant.records import DocumentInfo
 _TEXTS = ("publisher", "title", "file", "author")
 _DATES = ("date", "after", "before")
 KEYS = (*_TEXTS, *_DATES)
+_METADATA = (*KEYS, "collection")  # what we read of a chat request's `metadata`
+_NEAR = 0.8  # difflib's ratio from which a key is taken for a misspelt one: "titel" and "dates" are, "data" is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,14 @@ def parsed(given: Sequence[str]) -> Where:
 
 
 def among(metadata: Mapping[str, object]) -> Where:
-    """What a chat request's `metadata` asks of documents; its other keys are the client's own. Raises BadFilter."""
+    """What a chat request's `metadata` asks of documents; its other keys are the client's own.
+
+    Raises BadFilter, also for a key that is nearly one of ours: documents would be chosen without it, and nobody told.
+    """
+    for key in metadata:
+        alike = [known for known in _METADATA if abs(len(known) - len(key)) <= 1]  # `author_id` is not misspelt
+        if key not in _METADATA and (near := get_close_matches(key.lower(), alike, 1, _NEAR)):
+            raise BadFilter(f"The key {key!r} is not known.", f"Did you mean {near[0]!r}?")
     return made({key: value for key, value in metadata.items() if key in KEYS})
 
 

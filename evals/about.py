@@ -10,9 +10,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from assistant import Settings, models, tuning
+from assistant.errors import ModelError
 from assistant.prompt import Prompts
 from assistant.settings import origins
 from evals.corpora import Corpus, digest
@@ -20,6 +21,8 @@ from evals.records import Case
 
 ROOT = Path(__file__).parent.parent
 _PACKAGES = ("llama-cpp-python", "chromadb", "langchain-core", "onnxruntime", "inspect-ai")
+_CODE = ("assistant/**/*.py", "assistant/**/*.json", "evals/**/*.py", "evals/*.json")
+_OPTIONAL: tuple[Literal["reranker", "checker"], ...] = ("reranker", "checker")
 _PRIVATE = {"server.api_key", "home", "models.folder"}  # of no meaning to others
 
 
@@ -33,11 +36,12 @@ def about(
     return {
         "model": {"name": llm.name, "sha256": llm.sha256},
         "embedder": {"name": embedder.name, "sha256": embedder.sha256},
+        **_optional(settings),
         "prompts": Prompts().hashes,
         "settings": {origin.key: str(origin.value) for origin in origins(settings) if origin.key not in _PRIVATE},
         "engine": {key: str(value) for key, value in asdict(tuned).items() if key != "sources"},
         "cases": {suite: {"n": len(cases), "sha256": _digest(cases)} for suite, cases in asked.items()},
-        "corpora": {suite: {"documents": len(one.texts), "sha256": one.sha256} for suite, one in corpora.items()},
+        "corpora": {suite: {"documents": one.documents, "sha256": one.sha256} for suite, one in corpora.items()},
         "code": {"sha256": _code(), **_commit()},
         "seed": seed,
         "machine": {
@@ -56,14 +60,28 @@ def identity(facts: Mapping[str, Any]) -> str:
     return digest({key: value for key, value in facts.items() if key not in ("started",)})[:16]
 
 
+def _optional(settings: Settings) -> dict[str, Any]:
+    """The models that are used only where the settings name them."""
+    found: dict[str, Any] = {}
+    for role in _OPTIONAL:
+        name: str = getattr(settings.models, role)
+        try:
+            model = models.resolve(name, settings.models.folder, role) if name else None
+        except ModelError:  # answers go on without this model, unchecked
+            found[role] = {"name": name, "sha256": None}
+        else:
+            found |= {role: {"name": name, "sha256": model.sha256}} if model else {}
+    return found
+
+
 def _digest(cases: Sequence[Case]) -> str:
     return digest([asdict(case) for case in cases])
 
 
 def _code() -> str:
-    """sha256 of all that asks and scores, whether or not it was committed."""
+    """sha256 of all that asks and scores, weights too, whether or not it was committed."""
     found = hashlib.sha256()
-    for path in sorted([*ROOT.glob("assistant/**/*.py"), *ROOT.glob("evals/**/*.py"), *ROOT.glob("evals/*.json")]):
+    for path in sorted(path for pattern in _CODE for path in ROOT.glob(pattern)):
         found.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()
 

@@ -8,6 +8,7 @@ text may stand where a list of texts is wanted. A CSV file has a header row with
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from pydantic import (
 
 from assistant.errors import BadInput, UnreadableFile
 from assistant.records import Message, Span
-from evals.records import Case, GoldSpan
+from evals.records import Case, GoldSpan, Texts
 
 COLUMNS = ("question", "id", "answer", "answerable", "file", "quote", "tags", "reference")
 BETWEEN_ANSWERS = " | "
@@ -129,9 +130,14 @@ def read(path: Path) -> Read:
     return Read(tuple(cases.values()), tuple(problems))
 
 
-def check(cases: Sequence[Case], texts: Mapping[str, str]) -> tuple[str, ...]:
-    """What is wrong with the gold of `cases`: a file that is not in `texts` (file name to text), a quote not in it."""
+def check(cases: Sequence[Case], texts: Texts) -> tuple[str, ...]:
+    """What is wrong with the gold of `cases`: a file that is not in `texts`, a quote in no document of that name."""
     return tuple(f'Case "{case.id}": {problem}' for case in cases for problem in _gold_problems(case, texts))
+
+
+def given_texts(case: Case) -> Texts:
+    """The texts of the documents that belong to the case alone. The library names a document by its content's hash."""
+    return {given.file: {hashlib.sha256(given.text.encode()).hexdigest()[:16]: given.text} for given in case.given}
 
 
 def locate(span: GoldSpan, text: str) -> list[Span]:
@@ -240,12 +246,12 @@ def _first(error: ValidationError) -> str:
     return f'"{where}": {problem["msg"]}' if where else problem["msg"]
 
 
-def _gold_problems(case: Case, texts: Mapping[str, str]) -> Iterator[str]:
-    known = {given.file: given.text for given in case.given} or texts
+def _gold_problems(case: Case, texts: Texts) -> Iterator[str]:
+    known = given_texts(case) or texts
     for file in dict.fromkeys((*case.documents, *(span.file for span in case.spans))):
         if file not in known:
             yield f"there is no document {file}."
     for span in case.spans:
-        if span.file in known and not locate(span, known[span.file]):
+        if span.file in known and not any(locate(span, text) for text in known[span.file].values()):
             shown = span.quote if len(span.quote) <= _SHOWN else span.quote[:_SHOWN] + "…"
             yield f'this is not word for word in {span.file}: "{shown}".'

@@ -28,12 +28,12 @@ from assistant import Settings, models
 from assistant.errors import QuestionTooLong
 from assistant.ingest import Ingest
 from assistant.prompt import Prompts
-from assistant.records import Hit, Span
+from assistant.records import Hit
 from assistant.retrieve import Retriever
 from evals import corpora, public, suites
 from evals.public import Loaded
-from evals.records import Case
-from evals.scorers.gold import places
+from evals.records import Case, Texts
+from evals.scorers.gold import Place, places
 from evals.stats import mean_interval
 
 SETS: dict[str, public.Load] = {
@@ -88,7 +88,7 @@ def counter(settings: Settings) -> Count:
 
 
 def _row(name: str, cut: str, collection: str, ingest: Ingest, loaded: Loaded, count: Count) -> Row:
-    texts = {info.file: ingest.document(info.id, collection).text for info in ingest.documents(collection)}
+    texts = corpora.texts(ingest, collection)
     gold = {case.id: found for case in loaded.cases if (found := _gold(name, case, texts))}
     asked = [case for case in loaded.cases if case.id in gold]
     retriever, prompts = Retriever(ingest.embedder, ingest.index, ingest.library), Prompts()
@@ -120,14 +120,15 @@ def _fitting(prompts: Prompts, question: str, hits: Sequence[Hit], count: Count,
         return ()
 
 
-def _gold(name: str, case: Case, texts: Mapping[str, str]) -> Gold | None:
+def _gold(name: str, case: Case, texts: Texts) -> Gold | None:
     """How much of the gold hits show, 0 to 1; None where there is no gold."""
     if name == "sec10q":
-        stated = {figure for file in case.documents for figure in _FIGURE.findall(texts.get(file, ""))}
+        told = [text for file in case.documents for text in texts.get(file, {}).values()]
+        stated = {figure for text in told for figure in _FIGURE.findall(text)}
         wanted = set(_FIGURE.findall(case.reference)) & stated
         return (lambda hits: _figures(wanted, set(case.documents), hits)) if wanted else None
-    spots = [(file, spot) for file, found in places(case, texts).items() for spot in found]
-    return (lambda hits: float(any(_whole(file, spot, texts[file], hits) for file, spot in spots))) if spots else None
+    spots = [(spot, texts[file][spot.document_id]) for file, found in places(case, texts).items() for spot in found]
+    return (lambda hits: float(any(_whole(spot, text, hits) for spot, text in spots))) if spots else None
 
 
 def _figures(wanted: set[str], files: set[str], hits: Sequence[Hit]) -> float:
@@ -135,10 +136,11 @@ def _figures(wanted: set[str], files: set[str], hits: Sequence[Hit]) -> float:
     return len(wanted & told) / len(wanted)
 
 
-def _whole(file: str, spot: Span, text: str, hits: Sequence[Hit]) -> bool:
+def _whole(spot: Place, text: str, hits: Sequence[Hit]) -> bool:
     """Whether all of a place but white space is in the hits."""
     at = spot.start
-    for start, end in sorted((hit.chunk.start, hit.chunk.end) for hit in hits if hit.chunk.file == file):
+    chunks = [hit.chunk for hit in hits if hit.chunk.document_id == spot.document_id]
+    for start, end in sorted((chunk.start, chunk.end) for chunk in chunks):
         if text[at : max(at, start)].strip():
             return at >= spot.end
         at = max(at, end)

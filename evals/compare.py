@@ -8,15 +8,17 @@ twenty metrics one will show p < 0.05 without cause.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from assistant.errors import BadInput
 from evals.records import Figure, Result, Run
 from evals.stats import mcnemar, paired_interval, paired_p
-from evals.summary import LOWER_IS_BETTER, TIMES
+from evals.summary import LOWER_IS_BETTER, TIMES, failures
 
 GUARDED = ("right", "citation_precision", "citation_hit", "faithful", "refused_answerable", "hit@5", "ndcg@10")
 _CASES = 1.5  # that may turn out otherwise by rounding alone
@@ -96,12 +98,13 @@ def lines(comparison: Comparison) -> list[str]:
 
 
 def below(run: Run, baseline: Mapping[str, Any]) -> list[str]:
-    """Which figures of the baseline the run misses by more than their noise, or does not have; one line each.
+    """Which figures of the baseline the run misses by more than their noise, or does not have, and in which suites
+    cases failed; one line each.
 
     `baseline` is {suite: {metric: {"value", "noise"}}}. Raises BadInput where it has another form.
     """
     figures = {(one.suite, figure.name): figure.value for one in run.summaries for figure in one.figures}
-    missed = []
+    missed = failures(run)
     for suite, metric, value, noise in _baseline(baseline):
         found = figures.get((suite, metric))
         sign = -1 if metric in LOWER_IS_BETTER else 1
@@ -111,6 +114,17 @@ def below(run: Run, baseline: Mapping[str, Any]) -> list[str]:
             side = "above" if sign < 0 else "below"
             missed.append(f"{suite}: {metric} is {found:.4g}, {side} the baseline {value:g} by more than {noise:g}.")
     return missed
+
+
+def read_baseline(path: Path) -> Mapping[str, Any]:
+    """What `below` takes, from a file that `assistant eval baseline` wrote. Raises BadInput."""
+    try:
+        fields = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read: {error}.", "Name a baseline such as evals/baseline.json.") from error
+    found: Mapping[str, Any] = fields.get("suites", fields) if isinstance(fields, dict) else fields
+    _baseline(found)
+    return found
 
 
 def baseline(runs: Sequence[Run], metrics: Iterable[str] = GUARDED) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from assistant.ingest import Ingest
 from assistant.records import IngestReport, OnProgress
 from evals import cases
 from evals.public import Loaded
-from evals.records import Case, Given
+from evals.records import Case, Given, Texts
 
 GIVEN = "given"  # the collection that holds the documents of one case at a time
 _TUNING = "tuning.json"
@@ -33,15 +33,19 @@ def home(settings: Settings) -> Settings:
 
 @dataclass(slots=True)
 class Corpus:
-    """A suite's documents in a collection. `texts` maps a file name to the text as the library has it."""
+    """A suite's documents in a collection, with their texts as the library has them."""
 
     collection: str
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Texts = field(default_factory=dict)
     unread: tuple[str, ...] = ()  # files that could not be read, and why
 
     @property
     def sha256(self) -> str:
-        return digest(sorted(self.texts.items()))
+        return digest(self.texts)
+
+    @property
+    def documents(self) -> int:
+        return sum(map(len, self.texts.values()))
 
 
 def bring(
@@ -54,7 +58,7 @@ def bring(
     if collection is not None:
         if any(case.given for case in loaded.cases):  # they would be written into the user's own home
             raise BadInput(f"The suite {suite} brings its own documents.", "Run it without --collection.")
-        corpus = Corpus(collection, texts(assistant, collection))
+        corpus = Corpus(collection, texts(assistant.ingest, collection))
     elif not loaded.documents and not loaded.files:
         corpus = Corpus(GIVEN)
     else:
@@ -63,8 +67,8 @@ def bring(
     return corpus
 
 
-def show_only(assistant: Assistant, given: Sequence[Given]) -> dict[str, str]:
-    """Makes the collection `given` hold these documents and no others; their texts by file name."""
+def show_only(assistant: Assistant, given: Sequence[Given]) -> Texts:
+    """Makes the collection `given` hold these documents and no others; gives their texts."""
     wanted = {item.file: item for item in given}
     known = {info.name for info in assistant.ingest.collections()}
     for info in assistant.ingest.documents(GIVEN) if GIVEN in known else ():
@@ -72,13 +76,15 @@ def show_only(assistant: Assistant, given: Sequence[Given]) -> dict[str, str]:
             assistant.ingest.delete(info.id, GIVEN)
     for item in wanted.values():
         assistant.ingest.add_bytes(item.file, item.text.encode(), GIVEN)
-    return texts(assistant, GIVEN)
+    return texts(assistant.ingest, GIVEN)
 
 
-def texts(assistant: Assistant, collection: str) -> dict[str, str]:
-    """Every document's text by its file name. Raises UnknownCollection."""
-    infos = assistant.ingest.documents(collection)
-    return {info.file: assistant.ingest.document(info.id, collection).text for info in infos}
+def texts(ingest: Ingest, collection: str) -> Texts:
+    """The texts of all documents. Raises UnknownCollection."""
+    found: dict[str, dict[str, str]] = {}
+    for info in ingest.documents(collection):
+        found.setdefault(info.file, {})[info.id] = ingest.document(info.id, collection).text
+    return found
 
 
 def digest(value: object) -> str:
@@ -93,13 +99,18 @@ def keep(ingest: Ingest, home: Path, suite: str, loaded: Loaded, progress: OnPro
         folder = home / "corpora" / suite
         _write(folder, loaded.documents)
         paths.append(folder)
-    return ingest.add(paths, suite, prune=True, progress=progress)
+    report = ingest.add(paths, suite, prune=True, progress=progress)
+    there = {file.document_id for file in report.files if file.outcome != "removed"}
+    for info in ingest.documents(suite):
+        if info.id not in there:  # an earlier run brought it from another folder, which `prune` knows nothing of
+            ingest.delete(info.id, suite)
+    return report
 
 
 def _ingested(assistant: Assistant, suite: str, loaded: Loaded, progress: OnProgress | None) -> Corpus:
     report = keep(assistant.ingest, assistant.settings.home, suite, loaded, progress)
     unread = tuple(f"{Path(file.path).name}: {file.detail}" for file in report.files if file.outcome == "failed")
-    return Corpus(suite, texts(assistant, suite), unread)
+    return Corpus(suite, texts(assistant.ingest, suite), unread)
 
 
 def _write(folder: Path, documents: Mapping[str, str]) -> None:
@@ -114,16 +125,8 @@ def _write(folder: Path, documents: Mapping[str, str]) -> None:
             path.write_text(text, "utf-8", newline="")
 
 
-def _check(suite: str, asked: Sequence[Case], found: Mapping[str, str]) -> None:
-    shared = cases.check([case for case in asked if not case.given], found)
-    own = [
-        problem
-        for case in asked
-        if case.given
-        for problem in cases.check([case], {given.file: given.text for given in case.given})
-    ]
-    wrong = [*shared, *own]
-    if wrong:
+def _check(suite: str, asked: Sequence[Case], found: Texts) -> None:
+    if wrong := cases.check(asked, found):
         more = f" (and {len(wrong) - _SHOWN} more)" if len(wrong) > _SHOWN else ""
         raise BadInput(
             f"Gold spans of {suite} are not in its documents: {'; '.join(wrong[:_SHOWN])}{more}.",

@@ -13,7 +13,7 @@ from assistant import Assistant, Settings
 from assistant.errors import BadInput, EmbedderMismatch
 from assistant.records import OnProgress
 from assistant.wire import answer_json
-from evals import about, corpora, judging, report, runner, scorers, suites, summary
+from evals import about, cases, corpora, judging, report, runner, scorers, suites, summary
 from evals.checker import Checker
 from evals.corpora import Corpus
 from evals.public import Loaded
@@ -86,6 +86,13 @@ def write(outcome: Outcome, folder: Path) -> None:
     runner.finish(outcome.logs, folder / "logs")
 
 
+def figures(suite: str) -> tuple[str, ...]:
+    """The names of the figures that a suite may have."""
+    if suite == CLAIMS:
+        return judging.names()
+    return tuple(figure for metric in scorers.METRICS for figure in summary.figures_of(metric))
+
+
 def _check(plan: Plan) -> None:
     for name in plan.suites:
         if gone := suites.missing(name, plan.sources):
@@ -104,8 +111,6 @@ def _checker(assistant: Assistant) -> tuple[Checker | None, tuple[str, ...]]:
 
 
 def _job(assistant: Assistant, suite: str, loaded: Loaded, corpus: Corpus, checker: Checker | None) -> runner.Job:
-    texts = dict(corpus.texts)
-
     def ask(case: Case) -> dict[str, Any]:
         if case.given:
             corpora.show_only(assistant, case.given)
@@ -113,8 +118,7 @@ def _job(assistant: Assistant, suite: str, loaded: Loaded, corpus: Corpus, check
         return answer_json(assistant.answer(case.question, history=case.history, collection=collection))
 
     def score(result: Result) -> Mapping[str, Any]:
-        given = {given.file: given.text for given in result.case.given}
-        return scorers.score_all(result, texts | given, checker)
+        return scorers.score_all(result, cases.given_texts(result.case) or corpus.texts, checker)
 
     return runner.Job(suite, loaded.cases, ask, score)
 
@@ -134,5 +138,6 @@ def _summary(suite: str, results: Sequence[Result], problems: Sequence[str]) -> 
 
 
 def _texts(corpus: Mapping[str, Corpus], loaded: Mapping[str, Loaded]) -> dict[str, str]:
-    texts = {name: text for one in corpus.values() for name, text in one.texts.items()}
+    """By file name; of several documents of one name the report has the last, and quotes of the others stand alone."""
+    texts = {name: text for one in corpus.values() for name, of_name in one.texts.items() for text in of_name.values()}
     return texts | {given.file: given.text for one in loaded.values() for case in one.cases for given in case.given}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from evals.checker import Checker, said
+from evals.claims import NAMES, SWAPPED
 from evals.records import Case, Claim, Figure, Result, Score
 from evals.runner import Job
 from evals.stats import auroc, balanced_accuracy
@@ -15,6 +18,7 @@ from evals.suites import CLAIMS
 
 _RESAMPLES = 500
 _LEAST = 2  # classes a measure needs
+_SETS = ("", *NAMES, SWAPPED)  # of claims; "": all of them
 
 
 def cases(claims: Sequence[Claim]) -> tuple[Case, ...]:
@@ -42,15 +46,24 @@ def figures(results: Sequence[Result]) -> tuple[Figure, ...]:
     for result in results:
         sets.setdefault(result.case.tags[0], []).append(result)
     return tuple(
-        _figure(f"{measure}:{name}".rstrip(":"), pick, found)
+        _figure(_name(measure, name), pick, found)
         for name, found in sets.items()
-        for measure, pick in (("balanced_accuracy", _balanced_accuracy), ("auroc", _auroc))
+        for measure, pick in _MEASURES.items()
     )
+
+
+def names() -> tuple[str, ...]:
+    """The names of all figures that there may be."""
+    return tuple(_name(measure, claims) for claims in _SETS for measure in _MEASURES)
+
+
+def _name(measure: str, claims: str) -> str:
+    return f"{measure}:{claims}".rstrip(":")
 
 
 def _answer(claim: Claim, support: float, threshold: float) -> dict[str, Any]:
     """In the fixed JSON form, so that a report shows it like any other."""
-    verdict = "supported" if support >= threshold else "unsupported"
+    verdict = "unchecked" if math.isnan(support) else _word(support >= threshold)
     return {
         "question": claim.question,
         "answer": claim.claim,
@@ -62,13 +75,14 @@ def _answer(claim: Claim, support: float, threshold: float) -> dict[str, Any]:
         "timings": {},
         "model": "",
         "finish_reason": "stop",
-        "support": support,
+        "support": None if math.isnan(support) else support,
     }
 
 
 def _score(result: Result) -> Mapping[str, Score]:
-    if result.answer is None:
-        return {name: Score(None, "failed") for name in ("support", "agrees")}
+    if result.answer is None or result.answer["support"] is None:
+        reason = "failed" if result.answer is None else "the judge gave no verdict"
+        return {name: Score(None, reason) for name in ("support", "agrees")}
     said = result.answer["sentences"][0]["verdict"] == _word(True)
     return {
         "support": Score(float(result.answer["support"])),
@@ -99,9 +113,16 @@ def _labels(results: Sequence[Result]) -> list[bool]:
     return [result.case.reference == _word(True) for result in results]
 
 
+_MEASURES: Mapping[str, _Measure] = {"balanced_accuracy": _balanced_accuracy, "auroc": _auroc}
+
+
+def _support(result: Result) -> Score:
+    return result.scores.get("support", Score(None, "failed"))
+
+
 def _figure(name: str, measure: _Measure, results: Sequence[Result]) -> Figure:
-    known = [result for result in results if result.scores and result.scores["support"].value is not None]
-    unscored = {"failed": len(results) - len(known)} if len(known) < len(results) else {}
+    known = [result for result in results if _support(result).value is not None]
+    unscored = dict(Counter(_support(result).reason for result in results if _support(result).value is None))
     if len(set(_labels(known))) < _LEAST:
         return Figure(name, None, None, None, 0, unscored | {"claims of one class alone": len(known)})
     rng = np.random.default_rng(0)

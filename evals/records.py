@@ -8,10 +8,13 @@ from typing import Any
 
 from assistant.records import Message
 
+# The texts of documents by file name and document id: several documents may have one name.
+Texts = Mapping[str, Mapping[str, str]]
+
 
 @dataclass(frozen=True, slots=True)
 class GoldSpan:
-    """Where a document says it: `quote` stands word for word in the text of the document with that file name."""
+    """Where a document says it: `quote` stands word for word in the text of a document with that file name."""
 
     file: str
     quote: str

@@ -26,7 +26,7 @@ from assistant.pairs import CrossEncoder
 from assistant.passages import before
 from assistant.records import Chunk, OnProgress, Progress
 from assistant.retrieve import Retriever
-from evals import corpora, public
+from evals import corpora, public, public_data
 from evals.bm25 import Bm25
 from evals.public import Loaded
 from evals.public_data import Asked, Paragraph, corpus, drawn, kept, place, rows
@@ -45,9 +45,10 @@ CROSS_ENCODER = "cross-encoder"  # "reranked" and then that, where the settings 
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """`by_place`: gold is a place in a long document, not the document."""
+    """`data`: the data set that it is made of. `by_place`: gold is a place in a long document, not the document."""
 
     name: str
+    data: str
     load: public.Load
     by_place: bool = False
 
@@ -87,15 +88,21 @@ def crossed(question: str, folder: Path, limit: int | None, seed: int) -> Loaded
 SETS = {
     one.name: one
     for one in (
-        Set("scifact", public.scifact),
-        Set("nq_paragraphs", public.nq_paragraphs),
-        Set("squad2_paragraphs", paragraphs),
-        Set("covidqa_long", public.covidqa_long, by_place=True),
-        Set("mtrag", public.mtrag),
-        *(Set(f"xquad_{code}", partial(public.xquad, code)) for code in public.LANGUAGES),
-        *(Set(f"xquad_{code}_en", partial(crossed, code)) for code in public.LANGUAGES if code != "en"),
+        Set("scifact", "scifact", public.scifact),
+        Set("nq_paragraphs", "nq_paragraphs", public.nq_paragraphs),
+        Set("squad2_paragraphs", "squad2", paragraphs),
+        Set("covidqa_long", "covidqa_long", public.covidqa_long, by_place=True),
+        Set("mtrag", "mtrag", public.mtrag),
+        *(Set(f"xquad_{code}", "xquad", partial(public.xquad, code)) for code in public.LANGUAGES),
+        *(Set(f"xquad_{code}_en", "xquad", partial(crossed, code)) for code in public.LANGUAGES if code != "en"),
     )
 }
+
+
+def missing(name: str, data: Path) -> list[Path]:
+    """Folders of public data that a set needs and that are not there."""
+    folder = data / public_data.SETS[SETS[name].data].folder
+    return [] if folder.exists() else [folder]
 
 
 def measure(
@@ -126,7 +133,7 @@ class _Measured:
         self._ingest = ingest
         self._pairs = pairs
         by_place = measured.by_place
-        texts = {info.file: ingest.document(info.id, measured.name).text for info in ingest.documents(measured.name)}
+        texts = corpora.texts(ingest, measured.name)
         cases = [case for case in loaded.cases if case.documents]
         self._cases = cases if by_place else [replace(case, spans=()) for case in cases]
         self._gold = {case.id: places(case, texts) for case in self._cases}
@@ -169,7 +176,11 @@ class _Measured:
         if self._set.by_place:
             chunks = list(library.chunks(name, library.chunk_ids(name)).values())
         else:
-            chunks = [Chunk(file, file, text, 0, len(text), file=file) for file, text in self._texts.items()]
+            chunks = [
+                Chunk(document_id, document_id, text, 0, len(text), file=file)
+                for file, of_name in self._texts.items()
+                for document_id, text in of_name.items()
+            ]
         index = Bm25([chunk.text for chunk in chunks])
         return lambda case: [chunks[number] for number in index.best(case.question, K)]
 

@@ -2,7 +2,8 @@
 alone imports.
 
 A log is written after every case. A run that was stopped lies in `unfinished/`, under a digest of all that could
-change an answer; the same command finds it there and asks only what is left.
+change an answer; the same command finds it there and asks only what is left. What fails for a reason of its own is a
+failed case; where the engine, a model or the disk failed, the run ends: its figures would say nothing of the answers.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 os.environ.setdefault("INSPECT_DISABLE_VERSION_CHECK", "1")
 
@@ -27,13 +28,16 @@ from inspect_ai.scorer import Score as Graded
 from inspect_ai.scorer import Scorer, Target, mean, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from assistant.errors import AssistantError, EngineFailed
+from assistant.errors import AssistantError, Busy, EngineFailed, ModelError, StorageError
 from assistant.records import OnProgress, Progress
 from evals import cases
 from evals.records import Case, Result, Score
 
 ANSWER, ERROR = "answer", "error"  # what a case leaves in its sample's store
 _SCORER = "scores"
+_NOT_THE_CASES = (EngineFailed, Busy, ModelError, StorageError)  # errors that are not the case's own
+_GOES_ON = "The same command goes on from there."
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,12 @@ def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> 
     """The result of every case, in the order of the jobs, and whether all were asked. `logs` is the run's own folder.
 
     One case is asked after the other: cases side by side would share steps of the engine, and round otherwise.
-    Raises EngineFailed when inspect_ai gave up on a suite.
+    Raises EngineFailed, Busy, ModelError and StorageError where a case met one, and EngineFailed when inspect_ai gave
+    up on a suite; the same jobs and logs go on from there.
     """
     counting = _Counting(sum(len(job.cases) for job in jobs), _asked_before(logs), progress)
-    tasks = [_task(job, counting) for job in jobs]
+    breaker = _Breaker()
+    tasks = [_task(job, counting, breaker) for job in jobs]
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     try:
@@ -67,7 +73,7 @@ def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> 
             max_samples=1,
             log_buffer=1,
             log_realtime=False,
-            fail_on_error=False,
+            fail_on_error=True,  # errors that are a case's own do not get as far
             retry_attempts=0,
             retry_immediate=False,
             acp_server=False,
@@ -78,11 +84,13 @@ def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> 
     finally:  # inspect_ai makes all logging of the process its own
         root.setLevel(level)
         root.handlers[:] = handlers
+    if error := breaker.error:
+        raise type(error)(error.message, f"{error.hint} {_GOES_ON}".strip()) from error
     by_suite = {log.eval.task: log for log in found}
     results = [result for job in jobs if job.suite in by_suite for result in _results(job, by_suite[job.suite])]
     done = len(results) == counting.total
     if not done and not any(log.status in ("cancelled", "started") for log in found):
-        raise EngineFailed(f"The evaluation broke off: {_why(found)}.", "The same command goes on from there.")
+        raise EngineFailed(f"The evaluation broke off: {_why(found)}.", _GOES_ON)
     return results, done
 
 
@@ -114,26 +122,45 @@ class _Counting:
             self._progress(Progress("Asking", min(self._done, self.total), self.total, "cases"))
 
 
-def _task(job: Job, counting: _Counting) -> Task:
+class _Breaker:
+    """Keeps the first error that is not a case's own. After it no case is asked: a dead engine would fail them all."""
+
+    def __init__(self) -> None:
+        self.error: AssistantError | None = None
+
+    def guarded(self, call: Callable[[], T]) -> T:
+        """What `call` gives. Raises EngineFailed where an error was kept before."""
+        if self.error:
+            raise EngineFailed("The evaluation had broken off.")
+        try:
+            return call()
+        except _NOT_THE_CASES as error:
+            self.error = error
+            raise
+
+
+def _task(job: Job, counting: _Counting, breaker: _Breaker) -> Task:
     samples = [Sample(id=case.id, input=case.question, metadata={"case": cases.to_json(case)}) for case in job.cases]
     return Task(
         name=job.suite,
         dataset=MemoryDataset(samples, name=job.suite),
-        solver=_asking(job),
-        scorer=_scoring(job, counting),
+        solver=_asking(job, breaker),
+        scorer=_scoring(job, counting, breaker),
     )
 
 
 @solver(name="assistant")
-def _asking(job: Job) -> Solver:
+def _asking(job: Job, breaker: _Breaker) -> Solver:
     asked = {case.id: case for case in job.cases}
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001 - inspect_ai's own form
         def ask() -> tuple[str, Any]:
             try:
-                return ANSWER, dict(job.ask(asked[str(state.sample_id)]))
-            except AssistantError as error:
-                return ERROR, {"type": error.type, "message": str(error)}
+                return ANSWER, dict(breaker.guarded(lambda: job.ask(asked[str(state.sample_id)])))
+            except _NOT_THE_CASES:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the case failed with it
+                return ERROR, _told(error)
 
         kind, value = await anyio.to_thread.run_sync(ask)
         state.store.set(kind, value)
@@ -144,14 +171,24 @@ def _asking(job: Job) -> Solver:
 
 
 @scorer(metrics={"*": [mean()]}, name=_SCORER)
-def _scoring(job: Job, counting: _Counting) -> Scorer:
+def _scoring(job: Job, counting: _Counting, breaker: _Breaker) -> Scorer:
     asked = {case.id: case for case in job.cases}
 
     async def score(state: TaskState, target: Target) -> Graded:  # noqa: ARG001 - inspect_ai's own form
         result = Result(
             job.suite, asked[str(state.sample_id)], state.store.get(ANSWER, None), state.store.get(ERROR, None)
         )
-        scores = await anyio.to_thread.run_sync(job.score, result)
+
+        def scored() -> Mapping[str, Score]:
+            try:
+                return breaker.guarded(lambda: job.score(result))
+            except _NOT_THE_CASES:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above
+                state.store.set(ERROR, _told(error))
+                return job.score(replace(result, answer=None, error=_told(error)))
+
+        scores = await anyio.to_thread.run_sync(scored)
         counting.one_more()
         return Graded(
             value={name: math.nan if one.value is None else one.value for name, one in scores.items()},
@@ -159,6 +196,13 @@ def _scoring(job: Job, counting: _Counting) -> Scorer:
         )
 
     return score
+
+
+def _told(error: Exception) -> dict[str, str]:
+    """An error as a result has it."""
+    if isinstance(error, AssistantError):
+        return {"type": error.type, "message": str(error)}
+    return {"type": "unexpected", "message": f"{type(error).__name__}: {error}"}
 
 
 def _results(job: Job, log: EvalLog) -> Iterator[Result]:
@@ -172,7 +216,7 @@ def _results(job: Job, log: EvalLog) -> Iterator[Result]:
 
 def _result(job: Job, case: Case, sample: EvalSample) -> Result:
     error = sample.store.get(ERROR)
-    if sample.error is not None:  # nothing of ours: the case failed, and says with what
+    if sample.error is not None:  # inspect_ai's own: the case failed, and says with what
         error = {"type": "unexpected", "message": sample.error.message}
     graded = (sample.scores or {}).get(_SCORER)
     return Result(

@@ -23,6 +23,7 @@ TIMES: Mapping[str, Mapping[str, float]] = {
     "decode_tok_s": {"decode_tok_s": 0.5},
 }
 LOWER_IS_BETTER = frozenset(name for name, label in LABELS.items() if label.lower_is_better)
+REFUSAL_PRECISION = "refusal_precision"
 _AGAIN = "Run the evaluation again."
 _RUN = TypeAdapter(Run)
 
@@ -33,6 +34,17 @@ def summarise(suite: str, results: Sequence[Result], problems: Iterable[str]) ->
     figures = tuple(figure for name in names for figure in _figures(name, results))
     failed = sum(result.answer is None for result in results)
     return Summary(suite, len(results), failed, figures, tuple(problems))
+
+
+def figures_of(metric: str) -> tuple[str, ...]:
+    """The names of the figures that are made of a metric."""
+    more = (REFUSAL_PRECISION,) if metric == "refused_answerable" else ()
+    return (*TIMES.get(metric, (metric,)), *more)
+
+
+def failures(run: Run) -> list[str]:
+    """A line for each suite in which cases failed. No figure counts them, so figures alone tell too little."""
+    return [f"{one.suite}: {one.failed} of {one.cases} cases failed." for one in run.summaries if one.failed]
 
 
 def nothing_scored(summary: Summary) -> bool:
@@ -109,7 +121,7 @@ def _refusal_precision(results: Sequence[Result]) -> Figure:
             known = any(score.value is not None for score in scores)
             unscored["not refused" if known else scores[0].reason] += 1
     found = ratio_interval(due, refused) if any(refused) else None
-    return _figure("refusal_precision", found, round(sum(refused)), unscored)
+    return _figure(REFUSAL_PRECISION, found, round(sum(refused)), unscored)
 
 
 def _score(result: Result, name: str) -> Score:

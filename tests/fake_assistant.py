@@ -14,6 +14,7 @@ markers are those of a true answer. Its knobs make it slow, busy or broken:
     fake.unchecked = "..."          # why there is no checker
     fake.invented = "It is of gold."              # the second sentence, which no source supports
     fake.abstains = "not_supported" # there is no answer, for this reason
+    fake.alive = 0.0                # the engine has ended
     fake.reading_s = 1              # pause after each chunk that is read ahead; a set cancel event ends it at once
     fake.read                       # collections that were read ahead to their end
     fake.calls                      # what every stream was called with, oldest first
@@ -129,6 +130,7 @@ class FakeAssistant:
         self.most_active = 0
         self.cancelled = 0
         self.closed = False
+        self.alive = 1.0
         self._lock = threading.Lock()
         self._totals = dict.fromkeys(("requests_total", "prompt_tokens_total", "cached_tokens_total"), 0.0)
         self._totals |= dict.fromkeys(("completion_tokens_total", "busy_total", "queue_depth"), 0.0)
@@ -226,7 +228,7 @@ class FakeAssistant:
         return len(documents)
 
     def stats(self) -> dict[str, float]:
-        return self._totals | {"active": float(self.active)}
+        return self._totals | {"active": float(self.active), "alive": self.alive}
 
     def _events(self, question: str, hits: list[Hit], cancel: threading.Event, sampling: Sampling) -> Iterator[Event]:
         began = time.monotonic()

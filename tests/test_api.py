@@ -254,6 +254,7 @@ def test_answer_cut_at_max_tokens_says_length(http):
         ({"collection": "nowhere"}, 404, "unknown_collection", "collection"),
         ({"metadata": {"collection": 5}}, 400, "bad_parameter", "metadata.collection"),
         ({"metadata": {"publisher": 5}}, 400, "bad_filter", "metadata"),
+        ({"metadata": {"Publisher": "Xinhua"}}, 400, "bad_filter", "metadata"),
         ({"metadata": {"publisher": " "}}, 400, "bad_filter", "metadata"),
         ({"metadata": {"date": "soon"}}, 400, "bad_filter", "metadata"),
         ({"metadata": {"publisher": "Nobody"}}, 422, "empty_collection", None),
@@ -546,6 +547,9 @@ def test_http_errors_have_the_same_shape(http):
     error_of(http.post("/v1/chat/completions", content=b"{bad", headers=json_type), 400, "invalid_json")
     half = b'{"messages": [{"role": "user", "content": "half a smile \\ud83d"}]}'
     assert "surrogate" in error_of(http.post("/v1/chat/completions", content=half, headers=json_type), 422)["message"]
+    half = b'{"messages": [{"role": "user", "content": "Why?"}], "metadata": {"collection": "half a smile \\ud83d"}}'
+    told = error_of(http.post("/v1/chat/completions", content=half, headers=json_type), 400, "bad_input")["message"]
+    assert "metadata.collection is not Unicode" in told
     error_of(http.post("/v1/chat/completions", content=b"\xff{", headers=json_type), 400, "bad_request")
     error_of(http.post("/v1/chat/completions", content=b"[]", headers=json_type), 422, "invalid_value")
     error_of(http.post("/v1/chat/completions", data={"a": "b"}), 415, "unsupported_media_type")
@@ -585,7 +589,7 @@ def test_api_key(tmp_path):
             stranger.models.list()
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "10.0.0.1", "", "[::2]:80"])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "10.0.0.1", "", "[::2]:80", "["])
 def test_a_foreign_host_is_refused_on_loopback(http, host):
     error_of(http.get("/health", headers={"Host": host}), 403, "foreign_host")
 
@@ -603,7 +607,7 @@ def test_any_host_is_accepted_where_the_server_is_open_to_others(tmp_path):
 
 def test_pages_of_other_origins_change_nothing(http, url):
     body = {"query": "boats"}
-    for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", "http://[", "http://[::1"):
         error_of(http.post("/v1/search", json=body, headers={"Origin": origin}), 403, "foreign_origin")
     assert http.post("/v1/search", json=body, headers={"Origin": url}).status_code == 200
     assert http.get("/v1/models", headers={"Origin": "http://evil.example"}).status_code == 200
@@ -626,6 +630,20 @@ def test_bodies_over_the_limit_are_refused(tmp_path, monkeypatch):
 def test_a_body_that_says_it_is_too_large_is_refused_unread(url):
     with sent(url, "/v1/search", b"", guard.JSON_BYTES + 1) as connection:
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_dead_engine_is_no_good_health(http, fake):
+    fake.alive = 0.0
+    reply = http.get("/health")
+    error_of(reply, 503, "engine_failed")
+    told = reply.json()
+    assert {name: told[name] for name in ("status", "model", "reading", "unchecked")} == {
+        "status": "failed",
+        "model": MODEL_NAME,
+        "reading": None,
+        "unchecked": None,
+    }
+    assert "assistant_engine_alive 0.0" in http.get("/metrics").text
 
 
 def test_health_and_metrics(http):

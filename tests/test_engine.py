@@ -186,8 +186,10 @@ def test_a_closed_engine_says_so(tiny_llm: Path) -> None:
     engine = Engine.open(tiny_llm, EngineConfig(context_tokens=1024))
     waiting = engine.generate(turns("Tell me a story."), Params(max_tokens=300))
     next(waiting)
+    assert engine.stats()["alive"] == 1
     engine.close()
     engine.close()
+    assert engine.stats()["alive"] == 0
     with pytest.raises(EngineFailed, match="closed"):
         list(waiting)
     with pytest.raises(EngineFailed, match="closed"):

@@ -177,14 +177,15 @@ def test_a_table_needs_a_column_of_questions(tmp_path: Path, text: str):
 
 
 def test_gold_spans_are_checked_against_the_documents():
-    texts = {"a.txt": "one two one"}
+    texts = {"a.txt": {"1": "one two one", "2": "four"}}
 
     def case(**fields: object) -> Case:
         return Case("a", "Why?", **fields)  # type: ignore[arg-type]
 
     good = case(spans=(GoldSpan("a.txt", "one"),), documents=("a.txt",))
     own = case(spans=(GoldSpan("b.txt", "three"),), given=(Given("b.txt", "three"),))
-    assert cases.check([good, own], texts) == ()
+    other = case(spans=(GoldSpan("a.txt", "four"),))  # in another document of the same name
+    assert cases.check([good, own, other], texts) == ()
     assert cases.check([case(spans=(GoldSpan("b.txt", "one"),))], texts) == ('Case "a": there is no document b.txt.',)
     assert cases.check([case(documents=("b.txt",))], texts) == ('Case "a": there is no document b.txt.',)
     wrong = cases.check([case(spans=(GoldSpan("a.txt", "One"), GoldSpan("a.txt", "x" * 500)))], texts)

@@ -17,11 +17,11 @@ from assistant.cite import terms
 from assistant.embedder import Embedder
 from assistant.errors import BadInput, EmbedderMismatch
 from assistant.evidence import AGAINST, FEATURES, in_order
-from evals import calibrate
+from evals import calibrate, judging
 from evals import claims as data
 from evals.checker import FILE, Checker, Weights, judge, said
 from evals.fitting import fit
-from evals.records import Claim
+from evals.records import Claim, Result, Score
 from evals.stats import auroc
 
 DATA = REPO.parent / "shared" / "evaldata"
@@ -269,3 +269,24 @@ def test_it_tells_claims_of_people_better_than_shared_words_do(real_checker: Che
     ours = [auroc(judge(real_checker, claims), [one.supported for one in claims]) for claims in held_out]
     theirs = [auroc(calibrate.overlaps(claims), [one.supported for one in claims]) for claims in held_out]
     assert np.mean(ours) > np.mean(theirs)
+
+
+def test_a_silent_judge_is_no_verdict_on_a_claim():
+    class Silent:
+        threshold = 0.5
+
+        def support(self, claim: str, context: str) -> float:
+            return math.nan if claim == "silent" else 0.9
+
+    claims = [claim("silent", supported=False), claim(SAID), claim("Dogs bark.", supported=False)]
+    job = judging.job(claims, Silent())  # type: ignore[arg-type]
+    results = []
+    for case in job.cases:
+        result = Result(job.suite, case, json.loads(json.dumps(job.ask(case), allow_nan=False)))
+        results.append(Result(job.suite, case, result.answer, scores=job.score(result)))
+    assert set(results[0].scores.values()) == {Score(None, "the judge gave no verdict")}
+    assert results[0].answer
+    assert results[0].answer["sentences"][0]["verdict"] == "unchecked"
+    of_all = next(figure for figure in judging.figures(results) if figure.name == "balanced_accuracy")
+    assert (of_all.n, of_all.unscored) == (2, {"the judge gave no verdict": 1})
+    assert of_all.name in judging.names()

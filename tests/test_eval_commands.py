@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from test_cli import STORY, Ran, home, run  # noqa: F401 - fixtures
 
 from assistant import cli_eval
 from assistant.errors import BadInput
-from evals import summary
+from evals import evaluation, report, retrieval, summary
 from evals.evaluation import Outcome
 from evals.records import Case, Figure, Result, Run, Score, Summary
 
@@ -33,12 +35,26 @@ def test_a_floor_that_is_met_says_nothing_and_one_that_is_missed_says_by_how_muc
     assert cli_eval._short(found, {"f1": 0.5}) == ["seeds.f1 was not scored, and 0.5 was wanted."]
 
 
+def test_a_figure_that_a_run_came_not_to_have_is_short() -> None:
+    assert cli_eval._short(outcome(right=0.8), {"other.right": 0.8}) == [
+        "other.right was not scored, and 0.8 was wanted."
+    ]
+
+
+def test_a_failed_case_is_below_every_floor() -> None:
+    found = outcome(right=0.8)
+    failed = replace(found.run, summaries=(replace(found.run.summaries[0], failed=1),))
+    assert cli_eval._short(replace(found, run=failed), {"right": 0.8}) == ["seeds: 1 of 3 cases failed."]
+    assert not cli_eval._short(replace(found, run=failed), {})
+
+
 def test_a_floor_for_a_figure_that_nobody_has_is_bad_input() -> None:
     with pytest.raises(BadInput, match="has a figure"):
-        cli_eval._short(outcome(right=0.8), {"other.right": 0.8})
+        cli_eval._check_floors(["other.right"], ["seeds"])
+    cli_eval._check_floors(["seeds.right", "ttft_p95_s", "refusal_precision", "auroc:wice"], ["seeds", "checker"])
 
 
-@pytest.mark.parametrize("text", ["right", "right=", "=0.8", "right=good"])
+@pytest.mark.parametrize("text", ["right", "right=", "=0.8", "right=good", "right=nan", "right=inf"])
 def test_a_floor_is_a_name_and_a_number(text: str) -> None:
     with pytest.raises(BadInput, match="NAME=VALUE"):
         cli_eval._floors([text])
@@ -55,6 +71,9 @@ def test_a_floor_is_a_name_and_a_number(text: str) -> None:
         (("compare", "nowhere", "elsewhere"), "nowhere"),
         (("small", "--limit", "0"), "--limit"),
         (("small", "--fail-under", "right"), "NAME=VALUE"),
+        (("small", "--fail-under", "write=0.5"), "No suite has a figure 'write'"),
+        (("small", "--baseline", "none.json"), "none.json"),
+        (("retrieval", "--data", "nowhere"), "docs/datasets.md"),
     ],
 )
 def test_bad_input_is_named_before_anything_is_asked(
@@ -68,6 +87,56 @@ def test_bad_input_is_named_before_anything_is_asked(
     assert ran.code == 2
     assert named in ran.err
     assert not ran.out
+
+
+def test_the_suites_are_listed_as_json(home: Path, run: Any) -> None:  # noqa: F811
+    told = json.loads(run("eval", "suites", "--json").out)
+    assert {"seeds", "own", "squad2", "checker"} <= {one["name"] for one in told}
+    assert all(one["about"] and isinstance(one["missing"], list) for one in told)
+
+
+@pytest.mark.parametrize(("whole", "failed", "code"), [(True, 0, 0), (True, 1, 1), (False, 0, 130)])
+def test_a_gate_fails_with_a_failed_case_and_ctrl_c_has_its_own_code(
+    home: Path,  # noqa: F811
+    run: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bool,
+    failed: int,
+    code: int,
+) -> None:
+    found = outcome(right=0.8)
+    summaries = (replace(found.run.summaries[0], failed=failed),)
+    found = replace(found, run=replace(found.run, summaries=summaries), whole=whole)
+    monkeypatch.setattr(evaluation, "evaluate", lambda *_: found)
+    monkeypatch.setattr(evaluation, "write", lambda *_: None)
+    monkeypatch.setattr(report, "markdown", lambda _: "")
+    ran: Ran = run("eval", "seeds", "--fail-under", "right=0.8")
+    assert ran.code == code
+    assert run("eval", "seeds").code == (130 if code == 130 else 0)
+
+
+def test_sets_without_data_are_left_out_and_rows_come_as_they_are_measured(
+    home: Path,  # noqa: F811
+    run: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def measure(names: list[str], *_: object) -> Iterator[retrieval.Row]:
+        asked.extend(names)
+        interval = (0.5, 0.4, 0.6)
+        yield retrieval.Row("mtrag", "words", 2, dict.fromkeys(retrieval.METRICS, interval), {"p50": 1, "p95": 2})
+        raise BadInput("The next one is broken.")
+
+    monkeypatch.setattr(retrieval, "measure", measure)
+    (home / "data" / "chat_multiturn").mkdir(parents=True)
+    for form in ((), ("--json",)):
+        ran: Ran = run("eval", "retrieval", "--data", "data", *form)
+        assert ran.code == 2
+        assert "Left out: scifact" in ran.err
+        assert "mtrag" in ran.out
+    assert json.loads(ran.out)[0]["set"] == "mtrag"
+    assert asked == ["mtrag", "mtrag"]
 
 
 def test_two_runs_are_compared_case_by_case(home: Path, run: Any) -> None:  # noqa: F811

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.errors import BadInput
-from evals.compare import Change, below, compare, lines, to_json
+from evals.compare import Change, below, compare, lines, read_baseline, to_json
 from evals.compare import baseline as baseline_of
 from evals.records import Case, Figure, Result, Run, Score, Summary
 
@@ -177,6 +178,23 @@ def test_a_missing_figure_is_missed() -> None:
     assert below(measured(right=None), baseline("right", 0.75, 0.02)) == missing
     assert below(measured(), baseline("right", 0.75, 0.02)) == missing
     assert below(Run({}, (), ()), baseline("right", 0.75, 0.02)) == missing
+
+
+def test_a_failed_case_is_below_every_baseline() -> None:
+    run = Run({}, (Summary("seeds", 3, 1, measured(right=0.75).summaries[0].figures),), ())
+    assert below(run, baseline("right", 0.75, 0.02)) == ["seeds: 1 of 3 cases failed."]
+
+
+def test_a_baseline_that_cannot_be_used_is_bad_input(tmp_path: Path) -> None:
+    file = tmp_path / "baseline.json"
+    for text in ("{", "[]", '{"suites": {"seeds": 3}}'):
+        file.write_text(text)
+        with pytest.raises(BadInput):
+            read_baseline(file)
+    with pytest.raises(BadInput, match="none"):
+        read_baseline(tmp_path / "none.json")
+    file.write_text(json.dumps({"suites": baseline("right", 0.75, 0.02), "runs": []}))
+    assert read_baseline(file) == baseline("right", 0.75, 0.02)
 
 
 def test_figures_that_the_baseline_does_not_name_are_free() -> None:

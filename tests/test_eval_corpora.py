@@ -13,9 +13,9 @@ from fake_embedder import FakeEmbedder
 from assistant.errors import BadInput
 from assistant.ingest import Ingest
 from assistant.settings import Settings
-from evals import corpora
+from evals import cases, corpora
 from evals.public import Loaded
-from evals.records import Case, Given, GoldSpan
+from evals.records import Case, Given, GoldSpan, Texts
 
 
 @dataclass
@@ -34,6 +34,11 @@ def assistant(tmp_path: Path) -> Iterator[Any]:
     ingest.close()
 
 
+def named(texts: Texts) -> dict[str, str]:
+    """The texts by file name, where no two documents have the same."""
+    return {file: text for file, of_name in texts.items() for (text,) in [of_name.values()]}
+
+
 def case(quote: str, file: str = "ferry.txt", given: tuple[Given, ...] = ()) -> Case:
     return Case("c1", "When does it leave?", spans=(GoldSpan(file, quote),), given=given)
 
@@ -50,7 +55,7 @@ def test_an_evaluation_has_a_home_of_its_own_and_the_tuning_of_the_user(tmp_path
 def test_documents_are_ingested_and_read_back(assistant: Any) -> None:
     loaded = Loaded((case("at nine"),), {"ferry.txt": "The ferry leaves at nine.", "fish.txt": "Herring is sold."})
     corpus = corpora.bring(assistant, "made-up", loaded, None, None)
-    assert corpus.texts == loaded.documents
+    assert named(corpus.texts) == loaded.documents
     assert corpus.collection == "made-up"
 
 
@@ -59,8 +64,28 @@ def test_what_is_no_longer_in_a_suite_leaves_its_collection(assistant: Any) -> N
     after = Loaded((), {"ferry.txt": "The ferry leaves at ten."})
     first = corpora.bring(assistant, "made-up", before, None, None)
     second = corpora.bring(assistant, "made-up", after, None, None)
-    assert second.texts == after.documents
+    assert named(second.texts) == after.documents
     assert first.sha256 != second.sha256
+
+
+def test_documents_of_an_earlier_run_from_another_folder_leave_the_collection(assistant: Any, tmp_path: Path) -> None:
+    for name, file in (("one", "ferry.txt"), ("two", "fish.txt")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text(f"Of {file} much could be told.")
+    corpora.bring(assistant, "own", Loaded((), files=(tmp_path / "one",)), None, None)
+    for _ in range(2):  # the second time they are unchanged
+        corpus = corpora.bring(assistant, "own", Loaded((), files=(tmp_path / "two",)), None, None)
+        assert set(corpus.texts) == {"fish.txt"}
+
+
+def test_what_can_no_longer_be_read_keeps_its_earlier_version(assistant: Any, tmp_path: Path) -> None:
+    file = tmp_path / "ferry.txt"
+    file.write_text("The ferry leaves at nine.")
+    corpora.bring(assistant, "own", Loaded((), files=(file,)), None, None)
+    file.write_bytes(b"\x00\x01\x02\xff" * 100)
+    corpus = corpora.bring(assistant, "own", Loaded((), files=(file,)), None, None)
+    assert set(corpus.texts) == {"ferry.txt"}
+    assert corpus.unread
 
 
 def test_real_files_are_taken_in_as_they_are_and_the_unreadable_named(assistant: Any, tmp_path: Path) -> None:
@@ -90,16 +115,31 @@ def test_a_gold_span_of_a_given_document_is_checked_in_it(assistant: Any) -> Non
 def test_given_documents_are_alone_in_their_collection(assistant: Any) -> None:
     first = (Given("a.txt", "One."), Given("b.txt", "Two."))
     second = (Given("b.txt", "Two, but changed."), Given("c.txt", "Three."))
-    assert corpora.show_only(assistant, first) == {"a.txt": "One.", "b.txt": "Two."}
-    assert corpora.show_only(assistant, second) == {"b.txt": "Two, but changed.", "c.txt": "Three."}
-    assert corpora.show_only(assistant, second) == {"b.txt": "Two, but changed.", "c.txt": "Three."}
+    assert named(corpora.show_only(assistant, first)) == {"a.txt": "One.", "b.txt": "Two."}
+    for _ in range(2):
+        shown = corpora.show_only(assistant, second)
+        assert named(shown) == {"b.txt": "Two, but changed.", "c.txt": "Three."}
+        assert shown == cases.given_texts(case("Two", "b.txt", second))
+
+
+def test_documents_of_one_name_are_told_apart(assistant: Any, tmp_path: Path) -> None:
+    for folder, text in (("one", "The ferry leaves at nine."), ("two", "The ferry leaves at ten.")):
+        (tmp_path / "files" / folder).mkdir(parents=True)
+        (tmp_path / "files" / folder / "ferry.txt").write_text(text)
+    loaded = Loaded((case("at nine"), case("at ten")), files=(tmp_path / "files",))
+    corpus = corpora.bring(assistant, "own", loaded, None, None)
+    assert sorted(corpus.texts["ferry.txt"].values()) == ["The ferry leaves at nine.", "The ferry leaves at ten."]
+    assert corpus.documents == 2
+    before = corpus.sha256
+    (tmp_path / "files/one/ferry.txt").write_text("The ferry leaves at nine, or later.")
+    assert corpora.bring(assistant, "own", loaded, None, None).sha256 != before
 
 
 def test_a_collection_that_the_user_names_stays_as_it_is(assistant: Any) -> None:
     assistant.ingest.add_bytes("ferry.txt", b"The ferry leaves at nine.", "mine")
     corpus = corpora.bring(assistant, "own", Loaded((case("at nine"),)), "mine", None)
     assert corpus.collection == "mine"
-    assert corpus.texts == {"ferry.txt": "The ferry leaves at nine."}
+    assert named(corpus.texts) == {"ferry.txt": "The ferry leaves at nine."}
 
 
 def test_a_suite_with_documents_of_its_own_takes_no_collection_of_the_user(assistant: Any) -> None:

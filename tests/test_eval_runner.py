@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 from conftest import REPO
 
-from assistant.errors import BadInput
+from assistant import Settings, models
+from assistant.errors import AssistantError, BadInput, Busy, EngineFailed, ModelMissing, StorageError
 from assistant.records import Progress
-from evals import runner
+from evals import about, runner
 from evals.records import Case, Result, Score
 
 CASES = tuple(Case(f"c{number}", f"Question {number}?") for number in range(6))
@@ -60,6 +62,48 @@ def test_a_case_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None
     assert failed["c2"].scores["right"] == Score(None, "failed")
     assert failed["c4"].error is not None
     assert "broken" in failed["c4"].error["message"]
+
+
+def test_a_case_that_cannot_be_scored_says_why(tmp_path: Path) -> None:
+    def broken(result: Result) -> dict[str, Score]:
+        if result.answer and result.case.id == "c2":
+            raise RuntimeError("broken")
+        return score(result)
+
+    results, whole = runner.run([runner.Job("made-up", CASES, lambda _: answer("yes"), broken)], tmp_path / "logs")
+    assert whole
+    failed = {result.case.id: result for result in results if result.answer is None}
+    assert set(failed) == {"c2"}
+    assert failed["c2"].error == {"type": "unexpected", "message": "RuntimeError: broken"}
+    assert failed["c2"].scores["right"] == Score(None, "failed")
+
+
+@pytest.mark.parametrize("kind", [EngineFailed, Busy, StorageError, ModelMissing])
+def test_what_is_not_the_cases_fault_ends_the_run_and_the_same_run_goes_on(
+    tmp_path: Path, kind: type[AssistantError]
+) -> None:
+    asked: list[str] = []
+    dead = True
+
+    def ask(case: Case) -> dict[str, Any]:
+        asked.append(case.id)
+        if dead and case.id == "c3":
+            raise kind("It is closed.", "Start it again.")
+        return answer(case.id)
+
+    jobs = [job(ask), runner.Job("other", CASES[:2], ask, score)]
+    with pytest.raises(kind, match=r"It is closed\. Start it again\. The same command goes on"):
+        runner.run(jobs, tmp_path / "logs")
+    assert asked == ["c0", "c1", "c2", "c3"]
+    dead = False
+    results, whole = runner.run(jobs, tmp_path / "logs")
+    assert whole
+    assert [result.answer and result.answer["answer"] for result in results] == [
+        *(case.id for case in CASES),
+        "c0",
+        "c1",
+    ]
+    assert sorted(asked[4:]) == ["c0", "c1", "c3", "c4", "c5"]
 
 
 def test_several_suites_in_one_run(tmp_path: Path) -> None:
@@ -111,3 +155,24 @@ def test_finished_logs_move_into_the_report(tmp_path: Path) -> None:
     runner.finish(tmp_path / "logs", tmp_path / "report" / "logs")
     assert not (tmp_path / "logs").exists()
     assert list((tmp_path / "report" / "logs").glob("*.eval"))
+
+
+def test_weights_and_optional_models_are_part_of_what_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(about, "ROOT", tmp_path)
+    (tmp_path / "assistant").mkdir()
+    weights = tmp_path / "assistant" / "check.json"
+    hashes = set()
+    for text in ("{}", '{"threshold": 0.5}'):
+        weights.write_text(text)
+        hashes.add(about._code())
+    assert len(hashes) == 2
+    for file, text in zip(models.catalog["ms-marco-minilm-l6-v2"].files, ("model", "tokenizer"), strict=True):
+        (tmp_path / file.name).parent.mkdir(exist_ok=True)
+        (tmp_path / file.name).write_text(text)
+    named = {"folder": tmp_path, "reranker": "ms-marco-minilm-l6-v2", "checker": "hhem-2.1-open"}
+    found = about._optional(Settings(home=tmp_path, models=named))
+    assert found == {
+        "reranker": {"name": "ms-marco-minilm-l6-v2", "sha256": hashlib.sha256(b"model").hexdigest()},
+        "checker": {"name": "hhem-2.1-open", "sha256": None},
+    }
+    assert about._optional(Settings(home=tmp_path, models={"folder": tmp_path})) == {}

@@ -15,7 +15,7 @@ from assistant.errors import BadInput, StorageError
 from assistant.records import Message
 from evals import cases, summary
 from evals.records import Case, Figure, Given, GoldSpan, Result, Run, Score, Summary
-from evals.summary import nothing_scored, summarise
+from evals.summary import failures, figures_of, nothing_scored, summarise
 
 ANSWER = {"answer": "Yes.", "abstained": False, "hits": [], "timings": {"ttft_s": 0.5}}
 UNSURE = Score(None, "no gold")
@@ -107,6 +107,9 @@ def test_a_suite_counts_its_cases_failures_and_problems() -> None:
     failed = Result("s", Case("2", "?"), None, {"type": "engine_failed", "message": "No."})
     found = summarise("s", [result(right=1.0), failed], ["q.jsonl, line 3: bad JSON."])
     assert (found.suite, found.cases, found.failed, found.problems) == ("s", 2, 1, ("q.jsonl, line 3: bad JSON.",))
+    assert failures(Run({}, (found,), ())) == ["s: 1 of 2 cases failed."]
+    assert figures_of("ttft_s") == ("ttft_s", "ttft_p95_s")
+    assert figures_of("refused_answerable") == ("refused_answerable", "refusal_precision")
 
 
 def test_where_only_times_are_known_nothing_is_scored() -> None:

@@ -10,7 +10,7 @@ from assistant.metrics import Metrics
 
 def test_totals_of_the_engine_are_counters_and_seconds_are_called_so() -> None:
     engine = Engine.__new__(Engine)  # no model: only its counting
-    engine.totals, engine.busy = Totals(), 2
+    engine.totals, engine.busy, engine._closed = Totals(), 2, False
     whole = Done("stop", 100, 60, 11, queue_s=0.5, prefill_s=2.0, ttft_s=2.5, decode_tok_s=5.0)
     for event in (
         whole,
@@ -30,5 +30,7 @@ def test_totals_of_the_engine_are_counters_and_seconds_are_called_so() -> None:
         "assistant_engine_requests_total 2.0",
         "assistant_engine_failed_total 1.0",
         "assistant_engine_busy_total 2.0",
+        "# TYPE assistant_engine_alive gauge",
+        "assistant_engine_alive 1.0",
     ):
         assert line in lines

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assistant.engine import Engine
 from assistant.engine.backend import Row
 from assistant.engine.requests import Part, Reading, Request, TextOut, TokenPrompt
 from assistant.engine.scheduler import Scheduler
 from assistant.engine.store import KVStore, PrefixCache
-from assistant.engine.types import Done, Params, Piece
+from assistant.engine.template import ChatTemplate, Turn
+from assistant.engine.types import Done, EngineConfig, Params, Piece, Segment
+from assistant.errors import EngineFailed
 
 END = 0
 
@@ -467,3 +471,18 @@ def test_weighing_changes_no_answer(jobs: list[tuple[list[int], bool, int]]) -> 
     for client, (prompt, weighs, _) in zip(clients, jobs, strict=True):
         assert isinstance(client.end, Done)
         assert weighs or client.text == expected(prompt, 8)[0]
+
+
+def test_an_engine_whose_scheduler_failed_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> bool:
+        raise ZeroDivisionError
+
+    backend = FakeBackend(cells=1000)
+    backend.trained_context = 1000  # type: ignore[attr-defined]
+    engine = Engine(backend, ChatTemplate(None), EngineConfig())  # type: ignore[arg-type]
+    assert engine.stats()["alive"] == 1
+    monkeypatch.setattr(engine._scheduler, "step", broken)
+    with pytest.raises(EngineFailed):
+        list(engine.generate([Turn("user", (Segment("Hello"),))], Params()))
+    assert engine.stats()["alive"] == 0
+    engine.close()

@@ -181,7 +181,7 @@ def test_stop_is_seen_while_the_prompt_is_read(fake):
     assert "Stopped." in last[page.now]
 
 
-def test_uploads_are_ingested_one_by_one_and_leave_no_copy(fake, tmp_path):
+def test_uploads_are_ingested_one_by_one(fake, tmp_path):
     good, bad = tmp_path / "eel.md", tmp_path / "eel.exe"
     good.write_text("Eels. They swim.")
     bad.write_bytes(b"\0")
@@ -190,9 +190,17 @@ def test_uploads_are_ingested_one_by_one_and_leave_no_copy(fake, tmp_path):
     assert "Reading 2 of 2: eel.md" in told[1]
     assert "eel.exe</span> was not added: eel.exe is of a kind" in told[-1]
     assert "eel.md</span> added, 1 passage" in told[-1]
-    assert not good.exists()
-    assert not bad.exists()
     assert "Eels" in [info.title for info in fake.ingest.documents("default")]
+
+
+def test_two_who_upload_the_same_file_share_gradios_copy_of_it(fake, tmp_path):
+    shared, gone = tmp_path / "eel.md", tmp_path / "gone.md"
+    shared.write_text("Eels. They swim.")
+    page = Page(fake)
+    for became in ("added, 1 passage", "was here already"):
+        *_, last = (update[page.outcomes] for update in page.add([str(gone), str(shared)], "default"))
+        assert "gone.md</span> was not added: The upload cannot be read: No such file" in last
+        assert f"eel.md</span> {became}" in last
 
 
 def test_the_library_shows_the_chosen_collection(fake):

@@ -100,6 +100,25 @@ def test_other_keys_of_a_clients_metadata_are_its_own():
     assert str(made({"publisher": "Xinhua", "after": "2025"})) == "publisher=Xinhua, after=2025"
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        *(("Publisher", "publisher"), ("publsher", "publisher"), ("titel", "title"), ("auther", "author")),
+        *(("dates", "date"), ("files", "file"), ("befor", "before"), ("Collection", "collection")),
+    ],
+)
+def test_a_misspelt_key_of_a_clients_metadata_is_told(key: str, meant: str):
+    with pytest.raises(BadFilter, match=f"{key!r} is not known.*{meant!r}"):
+        among({key: "Xinhua"})
+
+
+@pytest.mark.parametrize(
+    "key", ["user", "data", "author_id", "update", "profile", "filename", "session", "topic", "trace_id", "", "name"]
+)
+def test_a_key_that_resembles_none_of_ours_is_the_clients(key: str):
+    assert not among({key: "x"})
+
+
 @pytest.mark.parametrize("ask", [lambda: parsed(["file=caf\udce9.txt"]), lambda: among({"title": "caf\udce9"})])
 def test_what_is_no_unicode_text_is_told(ask):
     with pytest.raises(BadFilter, match="is not Unicode text"):

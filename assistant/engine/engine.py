@@ -174,8 +174,9 @@ class Engine:
             self._check_busy()
 
     def stats(self) -> dict[str, float]:
-        """Totals since the engine opened, by name."""
-        return {f"{name}_total": count for name, count in (asdict(self.totals) | {"busy": self.busy}).items()}
+        """Totals since the engine opened, by name, and whether it is `alive`: 1, or 0 where it takes no requests."""
+        totals = asdict(self.totals) | {"busy": self.busy}
+        return {f"{name}_total": count for name, count in totals.items()} | {"alive": float(not self._closed)}
 
     def depth(self) -> tuple[int, int]:
         """Requests that wait, and requests that run."""

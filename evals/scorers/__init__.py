@@ -1,5 +1,5 @@
 """What an answer scores. Each scorer is one small file with a pure function `score(result, texts)` and the names of
-its metrics, each with what it says. `texts` are the documents' texts by file name; hits and citations point into them.
+its metrics, each with what it says. `texts` are the documents' texts; hits and citations point into them.
 
 A score that cannot be computed is None with the reason, never 0.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from evals.records import Result, Score
+from evals.records import Result, Score, Texts
 from evals.scorers import (
     abstention,
     answer,
@@ -21,7 +21,7 @@ from evals.scorers import (
 )
 from evals.scorers.faithfulness import Judge
 
-Scorer = Callable[[Result, Mapping[str, str]], dict[str, Score]]
+Scorer = Callable[[Result, Texts], dict[str, Score]]
 
 SCORERS: tuple[Scorer, ...] = (
     answer.score,
@@ -44,7 +44,7 @@ METRICS: Mapping[str, str] = {
 }
 
 
-def score_all(result: Result, texts: Mapping[str, str], judge: Judge | None) -> dict[str, Score]:
+def score_all(result: Result, texts: Texts, judge: Judge | None) -> dict[str, Score]:
     """Every score of one case, in the order of `METRICS`. Without a judge nothing is said of faithfulness."""
     scores: dict[str, Score] = {}
     for scorer in SCORERS:

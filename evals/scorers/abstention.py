@@ -7,9 +7,7 @@ all cases of a suite: summary.py makes it of these two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from evals.records import Result, Score
+from evals.records import Result, Score, Texts
 
 METRICS = {
     "refused_unanswerable": "refused, where there is no answer",
@@ -17,7 +15,7 @@ METRICS = {
 }
 
 
-def score(result: Result, texts: Mapping[str, str]) -> dict[str, Score]:  # noqa: ARG001
+def score(result: Result, texts: Texts) -> dict[str, Score]:  # noqa: ARG001
     answerable = result.case.answerable
     if result.answer is None or answerable is None:
         reason = "failed" if result.answer is None else "not known whether answerable"

@@ -9,9 +9,8 @@ unscored here; see abstention.py.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
-from evals.records import Case, Result, Score
+from evals.records import Case, Result, Score, Texts
 from evals.scorers.normal import holds, normal, written
 
 METRICS = {
@@ -23,7 +22,7 @@ METRICS = {
 }
 
 
-def score(result: Result, texts: Mapping[str, str]) -> dict[str, Score]:  # noqa: ARG001
+def score(result: Result, texts: Texts) -> dict[str, Score]:  # noqa: ARG001
     case = result.case
     if result.answer is None or case.answerable is False:
         return dict.fromkeys(METRICS, Score(None, "failed" if result.answer is None else "unanswerable"))

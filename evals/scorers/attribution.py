@@ -5,15 +5,13 @@ That the name stands in the answer is all that is seen; whose statement it is th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from evals.records import Result, Score
+from evals.records import Result, Score, Texts
 from evals.scorers.normal import holds, written
 
 METRICS = {"attributed": "names who says it"}
 
 
-def score(result: Result, texts: Mapping[str, str]) -> dict[str, Score]:  # noqa: ARG001
+def score(result: Result, texts: Texts) -> dict[str, Score]:  # noqa: ARG001
     names = result.case.attributed_to
     if result.answer is None:
         return {"attributed": Score(None, "failed")}

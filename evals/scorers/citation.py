@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evals.records import Result, Score
+from evals.records import Result, Score, Texts
 from evals.scorers.gold import lacking, meets, places
 
 METRICS = {
@@ -24,7 +24,7 @@ METRICS = {
 _Citations = Sequence[Mapping[str, Any]]
 
 
-def score(result: Result, texts: Mapping[str, str]) -> dict[str, Score]:
+def score(result: Result, texts: Texts) -> dict[str, Score]:
     answer = result.answer
     if answer is None or answer["abstained"]:
         return dict.fromkeys(METRICS, Score(None, "failed" if answer is None else "abstained"))
@@ -36,7 +36,7 @@ def score(result: Result, texts: Mapping[str, str]) -> dict[str, Score]:
     }
 
 
-def _against_gold(result: Result, citations: _Citations, texts: Mapping[str, str]) -> dict[str, Score]:
+def _against_gold(result: Result, citations: _Citations, texts: Texts) -> dict[str, Score]:
     if reason := lacking(result.case, texts):
         return dict.fromkeys(("citation_precision", "citation_hit", "citation_recall"), Score(None, reason))
     gold = places(result.case, texts)
@@ -49,9 +49,10 @@ def _against_gold(result: Result, citations: _Citations, texts: Mapping[str, str
     }
 
 
-def _span_exact(citations: _Citations, texts: Mapping[str, str]) -> Score:
+def _span_exact(citations: _Citations, texts: Texts) -> Score:
     if not citations:
         return Score(None, "no citations")
-    if any(citation["file"] not in texts for citation in citations):
+    cited = [(one, texts.get(one["file"], {}).get(one["document_id"])) for one in citations]
+    if any(text is None for _, text in cited):
         return Score(None, "text of a cited document unknown")
-    return Score(float(all(one["quote"] == texts[one["file"]][one["start"] : one["end"]] for one in citations)))
+    return Score(float(all(text and one["quote"] == text[one["start"] : one["end"]] for one, text in cited)))

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from evals.records import Result, Score
+from evals.records import Result, Score, Texts
 
 METRICS = {
     "faithful": "share of the sentences that the sources support",
@@ -30,7 +30,7 @@ class Judge(Protocol):
     def support(self, claim: str, context: str) -> float: ...
 
 
-def score(result: Result, texts: Mapping[str, str], judge: Judge) -> dict[str, Score]:  # noqa: ARG001
+def score(result: Result, texts: Texts, judge: Judge) -> dict[str, Score]:  # noqa: ARG001
     answer = result.answer
     if answer is None or answer["abstained"]:
         return dict.fromkeys(METRICS, Score(None, "failed" if answer is None else "abstained"))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from evals.records import Result, Score
+from evals.records import Result, Score, Texts
 
 METRICS = {
     "ttft_s": "seconds to the first token",
@@ -13,7 +11,7 @@ METRICS = {
 }
 
 
-def score(result: Result, texts: Mapping[str, str]) -> dict[str, Score]:  # noqa: ARG001
+def score(result: Result, texts: Texts) -> dict[str, Score]:  # noqa: ARG001
     if result.answer is None:
         return dict.fromkeys(METRICS, Score(None, "failed"))
     timings = result.answer["timings"]

@@ -1,9 +1,10 @@
 """What an answer says, in the form in which texts are compared. The only place that normalises.
 
 The form is that of SQuAD's evaluation script (Rajpurkar et al. 2016): lower case, no punctuation, no English articles,
-single spaces. It differs in three ways, all for texts that SQuAD does not have: a point between digits stays (5.2 is
-not 52); punctuation and symbols outside ASCII part words, but quotation marks, which fall away as in ASCII; and in
-scripts that put no spaces between words each character is a word, as in MLQA's script (Lewis et al. 2020).
+single spaces. It differs in four ways, all for texts that SQuAD does not have: a point between digits stays (5.2 is
+not 52), and so does a minus before a number (-3 is not 3; the hyphen of 2010-2015 is none); punctuation and symbols
+outside ASCII part words, but quotation marks, which fall away as in ASCII; and in scripts that put no spaces between
+words each character is a word, as in MLQA's script (Lewis et al. 2020).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-_PUNCTUATION = re.compile(r"(?<!\d)\.|\.(?!\d)|[!-\-/:-@\[-`{-~]")  # all of ASCII's but a point between digits
+# All of ASCII's but a point between digits and a minus before a digit.
+_PUNCTUATION = re.compile(r"(?<!\d)\.|\.(?!\d)|(?<=\w)-|-(?!\d)|[!-,/:-@\[-`{-~]")
+_MINUS = re.compile(r"(?<!\w)\N{MINUS SIGN}(?=\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _POSSESSIVE = re.compile(r"['’]s\b")
 _ARTICLE = re.compile(r"\b(a|an|the)\b")
@@ -56,11 +59,12 @@ def holds(text: str, phrase: str) -> bool:
     """Whether `text` has the phrase as whole words of the normal form.
 
     Punctuation may join words, as in the normal form, or part them: "1,318-kilometre" has "1,318", "Xinhua's" has
-    "Xinhua". A phrase without a normal form ("$", "the") has to stand there as it is, case aside; an empty one never
-    does.
+    "Xinhua". A phrase without a normal form ("$", "The", or "A" of four choices) has to stand there as it is, in its
+    own case and not within a word; an empty one never does.
     """
     if not normal(phrase):
-        return bool(phrase.strip()) and phrase.strip().lower() in text.lower()
+        there = re.escape(phrase.strip())
+        return bool(there) and bool(re.search(rf"(?!\B\w){there}(?!\B\w)", text))
     return any(f" {form(phrase)} " in f" {form(text)} " for form in (normal, _parted))
 
 
@@ -71,7 +75,7 @@ def _parted(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text.translate(_FOREIGN)).lower()
+    return unicodedata.normalize("NFKC", _MINUS.sub("-", text).translate(_FOREIGN)).lower()
 
 
 def _words(text: str) -> str:

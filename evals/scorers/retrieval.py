@@ -15,7 +15,7 @@ from typing import Any
 import ir_measures
 from ir_measures import RR, R, Success, nDCG
 
-from evals.records import Result, Score
+from evals.records import Result, Score, Texts
 from evals.scorers.gold import Places, lacking, meets, places
 
 METRICS = {
@@ -30,7 +30,7 @@ _OF_HITS = dict(zip(METRICS, (Success @ 1, Success @ 5, R @ 1, R @ 5, nDCG @ 10,
 _OF_RANKING = {str(measure): measure for measure in (R @ 1, R @ 5, R @ 10, nDCG @ 10, RR @ 10)}
 
 
-def score(result: Result, texts: Mapping[str, str]) -> dict[str, Score]:
+def score(result: Result, texts: Texts) -> dict[str, Score]:
     reason = "failed" if result.answer is None else lacking(result.case, texts)
     if result.answer is None or reason:
         return dict.fromkeys(METRICS, Score(None, reason))
