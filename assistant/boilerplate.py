@@ -16,7 +16,8 @@ SHARE = 0.05  # of a collection's documents, at least,
 ENOUGH = 20  # but this many are enough in any: one site's menu in a large collection
 
 _STOPS = ".!?…。！？"
-_END = re.compile(rf"\n|[{_STOPS}]+[^\S\n]+|[。！？]+")
+# Stops are taken from the first one on and as a whole: a long row of dots is gone through once.
+_END = re.compile(rf"\n|(?<![{_STOPS}])[{_STOPS}]++[^\S\n]+|[。！？]+")
 _SHORTEST = 4  # bytes: "Home", two Chinese characters; what is shorter is numbers, brackets, marks in tables
 
 

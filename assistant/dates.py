@@ -140,9 +140,10 @@ def _read(match: re.Match[str]) -> Iterator[StatedDate]:
 
 
 def _month(match: re.Match[str]) -> int | None:
+    """The number of the month, None where there is none, 0 for what only looks like one: without case "İ" is an i."""
     parts = match.groupdict()
     if parts.get("name"):
-        return _MONTHS[parts["name"].lower()]
+        return _MONTHS.get(parts["name"].casefold(), 0)
     return int(parts["month"]) if parts.get("month") else None
 
 

@@ -17,9 +17,12 @@ BOMS = (  # UTF-32 first: its mark begins with that of UTF-16
     (b"\xfe\xff", "utf-16"),
 )
 _NO_ENCODINGS = frozenset(["utf-7", "punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"])
+DAMAGED = "\N{REPLACEMENT CHARACTER}"  # stands for what could not be read
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # what text has no use for; escape starts terminal colours
 _MAX_CONTROL_SHARE = 0.02
+_MAX_DAMAGE = 0.02  # of the characters that tell of UTF-8, the share that may be damaged; one may always be
+_TELLING = 4  # so many characters that are valid must tell of UTF-8: fewer may be so by chance
 _MAX_CHAOS = 0.2  # charset_normalizer's share of implausible characters above which a guess is not believed
 _WESTERN = re.compile(r"[\x00-\x7f€‚„…†‰‘’“”•–—™ŠšŽžŒœŸ\xa0-¿À-ÿ]*")
 _NOT_WESTERN = re.compile(r"[À-ÿŠšŽžŒœŸ]{3}|[^\W\d_][€‚„†‰•™¡-¨ª-¯±-¹»-¿]+[^\W\d_]|[¤¦¨¬¯¸]")
@@ -41,8 +44,14 @@ def text(data: bytes, name: str, stated: str | None = None) -> str:
 
 def unified(text: str) -> str:
     """Text with line feeds as its only line ends, without null characters and half characters."""
-    text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
-    return text.encode("utf-8", "replace").decode() if _SURROGATE.search(text) else text
+    return valid(text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def valid(text: str) -> str:
+    """Text with a replacement character in the place of each half character (lone surrogate), which nothing can store.
+    Its length and all offsets stay.
+    """
+    return _SURROGATE.sub(DAMAGED, text)
 
 
 def not_text(name: str, reason: str) -> UnsupportedFile:
@@ -69,9 +78,23 @@ def _decode(data: bytes, name: str) -> str:
     try:
         return data.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
+        mended = _mended(data, encoding == "utf-8-sig") if encoding in (None, "utf-8-sig") else None
+        if mended is not None:
+            return mended
         if encoding:
             raise not_text(name, f"it is marked as {encoding} but is not valid at byte {error.start}") from error
     return _guess(data, name)
+
+
+def _mended(data: bytes, marked: bool) -> str | None:
+    """UTF-8 of which a few bytes are damaged; None for what is rather in another encoding. Valid sequences of several
+    bytes tell of UTF-8, as no other encoding has many of them; under a mark every character does.
+    """
+    text = data.decode("utf-8-sig", errors="replace")
+    replaced = text.count(DAMAGED)
+    telling = (len(text) if marked else sum(not char.isascii() for char in text)) - replaced
+    damaged = replaced - data.count(DAMAGED.encode())
+    return text if telling >= _TELLING and damaged <= max(1, _MAX_DAMAGE * telling) else None
 
 
 def _wide(data: bytes) -> str | None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 from assistant import decode, formats, metadata
-from assistant.content import Content, Member
+from assistant.content import Content, Facts, Member
 from assistant.errors import EmptyFile, FileTooLarge, UnreadableFile, UnsupportedFile
 from assistant.records import Document
 from assistant.sandbox import Sandbox
@@ -38,7 +39,7 @@ def read(path: Path, max_bytes: int = MAX_BYTES, sandbox: Sandbox | None = None)
     reader fails at.
     """
     path = path.absolute()
-    shown = _printable(str(path))
+    shown = decode.valid(str(path))
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -65,8 +66,8 @@ def read_bytes(
     Raises what `read` does.
     """
     _check_suffix(name)
-    if _printable(path) != path or _printable(name) != name:
-        raise UnreadableFile(f"The name of {_printable(path)} is not valid text.", "Rename the file.")
+    if decode.valid(path) != path or decode.valid(name) != name:
+        raise UnreadableFile(f"The name of {decode.valid(path)} is not valid text.", "Rename the file.")
     if len(data) > max_bytes:
         size = f"{max_bytes / 1024 / 1024:,.10g} MB"
         raise FileTooLarge(f"{name} is larger than the limit of {size}.", "Split it, or raise the limit.")
@@ -83,27 +84,33 @@ def read_bytes(
 
 
 def document(content: Content, name: str, path: str, sha256: str) -> Document:
-    """A document of what was read. What the text states about itself counts for more than what the file does.
+    """A document of what was read, all of it valid Unicode: readers may pass on half characters ("\\ud83d" in JSON).
+    What the text states about itself counts for more than what the file does.
 
     Raises EmptyFile.
     """
-    if not content.text.strip().strip(_INVISIBLE).strip():
-        notes = f" {' '.join(content.notes)}" if content.notes else ""
-        raise EmptyFile(f"{name} holds no text.{notes}", "Check that it was saved, and is the file you meant.")
-    stated = metadata.read(content.text) if content.prose else metadata.Metadata()
-    facts = content.facts
+    text = decode.valid(content.text)
+    damaged = text.count(decode.DAMAGED)
+    told = (*content.notes, f"Characters that could not be read: {damaged:,}.") if damaged else content.notes
+    notes = tuple(map(decode.valid, told))
+    if not text.strip().strip(_INVISIBLE).strip():
+        raise EmptyFile(
+            " ".join([f"{name} holds no text.", *notes]), "Check that it was saved, and is the file you meant."
+        )
+    stated = metadata.read(text) if content.prose else metadata.Metadata()
+    facts = Facts(*(decode.valid(fact) if fact else fact for fact in astuple(content.facts)))
     return Document(
         id=sha256[:16],
         sha256=sha256,
         path=path,
         file=name,
-        text=content.text,
+        text=text,
         title=stated.title or facts.title,
         publisher=stated.publisher or facts.publisher,
         author=stated.author or facts.author,
         date=stated.date or facts.date,
         pages=content.pages,
-        notes=content.notes,
+        notes=notes,
         awaits_ocr=content.awaits_ocr,
     )
 
@@ -128,9 +135,4 @@ def _check_suffix(name: str) -> None:
         hint = "Save it as .png or .pdf, which are read by OCR."
     else:
         hint = f"Supported are {formats.SUMMARY}; convert the file to one of them."
-    raise UnsupportedFile(f"{_printable(name)} is not supported: {kind} cannot be read.", hint)
-
-
-def _printable(name: str) -> str:
-    """A file name without the surrogates by which Python stands in for bytes that are no text."""
-    return name.encode(errors="replace").decode()
+    raise UnsupportedFile(f"{decode.valid(name)} is not supported: {kind} cannot be read.", hint)

@@ -26,6 +26,7 @@
     │   ├── ModelDamaged
     │   └── DownloadFailed
     ├── StorageError          exit 1, HTTP 503: no space, no permission, locked
+    │   └── HomeInUse         another process writes to ASSISTANT_HOME
     ├── Busy                  exit 1, HTTP 429: try again later
     └── EngineFailed          exit 1, HTTP 503
 
@@ -140,6 +141,9 @@ class DownloadFailed(ModelError): ...
 
 class StorageError(AssistantError):
     http_status = 503
+
+
+class HomeInUse(StorageError): ...
 
 
 class Busy(AssistantError):

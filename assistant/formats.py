@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from codecs import BOM_UTF8
 from pathlib import PurePath
 
 PROSE = (".adoc", ".markdown", ".md", ".org", ".rst", ".text", ".txt")
@@ -65,6 +66,9 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
 _BINARY = frozenset(
     ["PDF", "Word document", "presentation", "spreadsheet", "OpenDocument file", "book", "archive", "picture"]
 )
+_WITHIN = 1024  # bytes in which the mark of a PDF stands; its readers allow some before it
+_PDF = re.compile(rb"%PDF-\d\.\d[ \t]*[\r\n]")  # a whole first line
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _HTML = re.compile(rb"\s*(?:<!doctype html|<html)", re.IGNORECASE)
 
 
@@ -75,7 +79,7 @@ def suffix(name: str) -> str:
 
 def is_plain(data: bytes, name: str) -> bool:
     """Whether a file is text that needs no parsing."""
-    return KINDS.get(suffix(name)) in ("text", "code") and _begins(data) is None
+    return KINDS.get(suffix(name)) in ("text", "code") and _begins(data, name) is None
 
 
 def named(name: str) -> str | None:
@@ -88,7 +92,7 @@ def kind(data: bytes, name: str) -> str:
     presentation", "packed file ...", "file of an unknown kind". How it begins counts for more than its name.
     """
     promised = named(name) or "file of an unknown kind"
-    begins = _begins(data)
+    begins = _begins(data, name)
     if begins == "archive":
         begins = _packed(data, promised)
     if begins:
@@ -98,20 +102,30 @@ def kind(data: bytes, name: str) -> str:
     return promised
 
 
-def _begins(data: bytes) -> str | None:
+def _begins(data: bytes, name: str) -> str | None:
     """What the first bytes say, None where they say nothing: texts of all kinds have no mark."""
-    if b"%PDF-" in data[:1024]:
-        return "PDF" if not _is_text(data[: data.find(b"%PDF-")]) else None
     if data.startswith(_OLE):
         return _old(data)
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "archive"
-    return next((what for mark, what in _BEGINNINGS if data.startswith(mark)), None)
+    for mark, what in _BEGINNINGS:
+        if data.startswith(mark):
+            return what
+    at = data[:_WITHIN].find(b"%PDF-")
+    is_text = KINDS.get(suffix(name), "PDF") not in _BINARY
+    return None if at < 0 or (is_text and _mentions(data, at)) else "PDF"
 
 
-def _is_text(before: bytes) -> bool:
-    """Whether a text mentions the mark of PDFs; readers of PDFs allow some bytes before it."""
-    return len(before.strip()) > 0 and before.isascii() and b" " in before.strip()
+def _mentions(data: bytes, at: int) -> bool:
+    """Whether a file that calls itself some kind of text only mentions the mark of PDFs, which stands at `at`."""
+    before = data[:at].removeprefix(BOM_UTF8)
+    if not before.strip():
+        return not _PDF.match(data, at)
+    try:
+        before.decode()
+    except UnicodeDecodeError:
+        return False
+    return not _CONTROL.search(before)
 
 
 def _old(data: bytes) -> str:

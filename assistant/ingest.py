@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from assistant import documents, models, walk
 from assistant.database import shown
-from assistant.errors import AssistantError, BadInput, StorageError, UnreadableFile
+from assistant.errors import AssistantError, BadInput, HomeInUse, UnreadableFile
 from assistant.ingest_run import Run, Stopped
 from assistant.library import Library
 from assistant.records import CollectionInfo, Document, DocumentInfo, FileOutcome, IngestReport, OnProgress
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from assistant.embedder import Embedder
     from assistant.index import Index
 
-LOCK_WAIT_S = 5  # how long to wait for another ingest to end
+LOCK_WAIT_S = 5  # how long to wait for another process's ingest to end
+_POLL_S = 0.1  # how often who waits for a thread of this process looks whether to stop
 DEBOUNCE_MS = 1000  # a file that is being saved changes several times
 
 _log = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ class Ingest:
         self._cut = (max_chars, overlap_chars)
         self._ocr = ocr
         self._loading = threading.Lock()
+        self._turn = threading.Lock()  # held by the thread that writes
         self._embedder: Embedder | None = None
         self._index: Index | None = None
 
@@ -148,21 +151,27 @@ class Ingest:
         """`add` with `prune`, now and after every change of the files, until `cancel` is set.
 
         Gives the first report, and then those that tell of something. A named file may come and go; a named folder
-        has to stay.
+        has to stay. While another process writes to HOME, changes wait.
         """
         self.index.check_name(collection)
         folders, files, gone = walk.split(paths)
         if gone:
             raise walk.not_there(gone[0], "Check the path.")
-        changes = self._changes(folders, files, cancel)
-        yield self._follow(folders, files, collection, progress, cancel)
-        caught_up = False  # what changed during the first run was not seen yet
-        for change in changes:
-            if change or not caught_up:
+        first, due, waits = True, True, False
+        for change in chain([set()], self._changes(folders, files, cancel)):
+            due = due or any(_matters(kind, path, files) for kind, path in change)
+            if not due:
+                continue
+            try:
                 report = self._follow(folders, files, collection, progress, cancel)
-                if any(file.outcome != "unchanged" for file in report.files):
-                    yield report
-            caught_up = True
+            except HomeInUse as error:
+                if not waits:
+                    _log.warning("%s Changes are taken in when it is done.", error.message)
+                waits = True
+                continue
+            if first or any(file.outcome != "unchanged" for file in report.files):
+                yield report
+            first, due, waits = False, first, False  # what changed during the first run was not seen yet
 
     def add_bytes(self, name: str, data: bytes, collection: str) -> FileOutcome:
         """Adds a document that came without a path; the same name again replaces it.
@@ -270,40 +279,61 @@ class Ingest:
         outcomes = [
             FileOutcome(shown(path), "failed", detail=f"{shown(path)}: {why}.") for path, why in found.unreadable
         ]
-        with self._writing(), closing(self._run(collection, progress, cancel)) as run:
-            try:
+        try:
+            with self._writing(cancel), closing(self._run(collection, progress, cancel)) as run:
                 run.repair()
-            except Stopped:
-                return IngestReport(collection, tuple(outcomes), stopped=True)
-            try:
-                for number, path in enumerate(found.files):
-                    run.check_stop()
-                    run.report(number, len(found.files))
-                    outcomes += run.file(path)
-                run.report(len(found.files), len(found.files))
-                outcomes += run.prune(prune)
-                stopped = False
-            except Stopped:
-                stopped = True
-            run.finish()
+                try:
+                    for number, path in enumerate(found.files):
+                        run.check_stop()
+                        run.report(number, len(found.files))
+                        outcomes += run.file(path)
+                    run.report(len(found.files), len(found.files))
+                    outcomes += run.prune(prune)
+                    stopped = False
+                except Stopped:
+                    stopped = True
+                run.finish()
+        except Stopped:  # before the first file
+            return IngestReport(collection, tuple(outcomes), stopped=True)
         return IngestReport(collection, tuple(outcomes), stopped, found.passed_over)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Holds the lock on HOME. Raises StorageError, naming the holder, when another process does not let go."""
+    def _writing(self, cancel: threading.Event | None = None) -> Iterator[None]:
+        """Holds the lock on HOME, for which the threads of this process take turns, however long that takes. Raises
+        Stopped when `cancel` is set meanwhile, and HomeInUse, naming the holder, when another process does not let go.
+        """
+        while not self._turn.acquire(timeout=_POLL_S):
+            if cancel is not None and cancel.is_set():
+                raise Stopped
+        try:
+            with self._locked():
+                yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Holds the lock on HOME against other processes. Raises HomeInUse."""
         note = self._home / "ingest.pid"
         with explained(self._home):
             try:
                 held = FileLock(self._home / "ingest.lock", timeout=LOCK_WAIT_S).acquire()
             except Timeout as error:
                 holder = note.read_text("utf-8") if note.is_file() else "?"
-                raise StorageError(
+                raise HomeInUse(
                     f"Another ingest is writing to {self._home} (process {holder}).", "Try again when it is done."
                 ) from error
         with held:
             with explained(self._home):
                 note.write_text(str(os.getpid()), "utf-8")
             yield
+
+
+def _matters(kind: watchfiles.Change, path: str, files: Sequence[str]) -> bool:
+    """Whether what happened to a path can change what is read. What is gone may have been a folder."""
+    if kind == watchfiles.Change.deleted or path in files or Path(path).suffix.lower() in documents.NAMED:
+        return True
+    return os.path.isdir(path)  # noqa: PTH112 - of one that may not be looked at pathlib raises an error
 
 
 def _file_name(name: str) -> str:

@@ -8,6 +8,7 @@ the index equal to what the library says.
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,14 @@ from assistant import chunks as cutting
 from assistant import documents, late, tesseract
 from assistant.content import Member
 from assistant.database import shown
-from assistant.errors import FileTooLarge, OcrMissing, UnreadableFile, UnsupportedFile
+from assistant.errors import (
+    AssistantError,
+    FileTooLarge,
+    OcrMissing,
+    ReaderFailed,
+    UnreadableFile,
+    UnsupportedFile,
+)
 from assistant.library import Library
 from assistant.records import Chunk, Document, FileOutcome, OnProgress, Progress
 from assistant.sandbox import Cancelled, Sandbox
@@ -31,12 +39,14 @@ if TYPE_CHECKING:
     from assistant.embedder import Embedder
     from assistant.index import Index
 
-PIPELINE = 2  # goes up when documents or chunks come to make something else of the same file
+PIPELINE = 3  # goes up when documents or chunks come to make something else of the same file
 BATCH = 32  # chunks embedded and stored at a time; a stop takes effect between two batches
 T = TypeVar("T")
 AWAITS = "-awaits-ocr"  # ends the revision of what was read without its scanned pages
+AGAIN = "-again"  # ends that of an archive in which the reader failed at a file: it is current for no run
 UPLOADS = "upload/"  # what stands in the place of a folder for documents that came without one
 
+_log = logging.getLogger(__name__)
 _UNREAD = (UnreadableFile, UnsupportedFile, FileTooLarge)  # what is wrong with a file and not with the run
 
 
@@ -76,6 +86,7 @@ class Run:
         self._scanned_before = 0  # scanned pages of the files before
         self._scanned = 0
         self._awaiting = False  # something of the archive at hand was left that OCR could read
+        self._again = False  # the reader failed at something of it, which may have been for want of time or memory
         self._changed = False
 
     def close(self) -> None:
@@ -175,15 +186,16 @@ class Run:
         name = Path(shown(path)).name
         if len(data) > documents.MAX_BYTES:
             raise FileTooLarge(f"{name} is larger than the limit.", "Unpack it and add the files in it.")
-        members = self._guarded(lambda: self._sandbox.open(data, name))
-        self._awaiting = False
+        members = self._guarded(path, lambda: self._sandbox.open(data, name))
+        self._awaiting = self._again = False
         outcomes = [self._member(path, number, member) for number, member in enumerate(members)]
         gone = sorted(set(known) - {f"{path}/{member.name}" for member in members})
         outcomes += [FileOutcome(shown(inner), "removed", self._library.at(self._collection, inner)) for inner in gone]
         if gone:
             self._drop(self._library.detach(self._collection, gone))
         listing = replace(documents.listing(members, name), awaits_ocr=self._awaiting)
-        return [*outcomes, self._take(path, sha256, lambda: documents.document(listing, name, path, sha256))]
+        whole = self._take(path, sha256, lambda: documents.document(listing, name, path, sha256), again=self._again)
+        return [*outcomes, whole]
 
     def _member(self, archive: str, number: int, member: Member) -> FileOutcome:
         self.check_stop()
@@ -191,12 +203,13 @@ class Run:
         if member.problem:
             return self._failed(path, f"{member.name}: {member.problem}")
         try:
-            sha256 = self._guarded(lambda: self._sandbox.digest(number))
+            sha256 = self._guarded(path, lambda: self._sandbox.digest(number))
             name = Path(member.name).name
             read = lambda: documents.document(self._sandbox.member(number), name, path, sha256)  # noqa: E731
             return self._take(path, sha256, read)
         except _UNREAD as error:
             self._awaiting |= isinstance(error, OcrMissing)
+            self._again |= isinstance(error, ReaderFailed)
             return self._failed(path, str(error))
 
     def _failed(self, path: str, reason: str) -> FileOutcome:
@@ -205,12 +218,20 @@ class Run:
             shown(path), "failed", before, detail=reason + (" Its earlier version is kept." if before else "")
         )
 
-    def _guarded(self, read: Callable[[], T]) -> T:
-        """What `read` gives. Raises Stopped where the user stopped it."""
+    def _guarded(self, path: str, read: Callable[[], T]) -> T:
+        """What `read` makes of the file at `path`. Raises Stopped where the user stopped it, and ReaderFailed for
+        whatever else goes wrong: a file that we have a mistake with fails alone.
+        """
         try:
             return read()
         except Cancelled as stop:
             raise Stopped from stop
+        except (AssistantError, Stopped):
+            raise
+        except Exception as error:
+            _log.exception("Reading %s failed.", shown(path))
+            what = f"{Path(shown(path)).name} cannot be read: it makes the reader fail ({error!r})."
+            raise ReaderFailed(what, "Convert it to another format, or leave it out.") from error
 
     def _current(self, sha256: str) -> bool:
         """Whether a document of this content is stored as it would be now."""
@@ -230,14 +251,16 @@ class Run:
             return False
         return True
 
-    def _take(self, path: str, sha256: str, read: Callable[[], Document]) -> FileOutcome:
+    def _take(self, path: str, sha256: str, read: Callable[[], Document], again: bool = False) -> FileOutcome:
+        """Brings the document that `read` gives up to date; `again` leaves it to the next run to do the same."""
         stored = self._library.stored(self._collection, sha256[:16])
         if stored is not None and self._current(sha256):
             self._awaiting |= stored.revision.endswith(AWAITS)
             return self._place(path, sha256[:16], stored.chunks)
-        document = replace(self._guarded(read), path=shown(path), file=Path(shown(path)).name)
+        document, chunks = self._guarded(path, lambda: _in_chunks(read(), path, self._cut))
         self._awaiting |= document.awaits_ocr
-        return self._store(path, document, _chunks(document, self._cut))
+        revision = self._revision + (AGAIN if again else AWAITS if document.awaits_ocr else "")
+        return self._store(path, document, chunks, revision)
 
     def _place(self, path: str, document_id: str, chunks: int) -> FileOutcome:
         """Notes where a stored document was seen."""
@@ -251,7 +274,7 @@ class Run:
         detail = f"{'Was' if gone else 'The same content as'} {shown((gone or elsewhere)[0])}."
         return FileOutcome(shown(path), outcome, document_id, chunks, detail)
 
-    def _store(self, path: str, document: Document, chunks: Sequence[Chunk]) -> FileOutcome:
+    def _store(self, path: str, document: Document, chunks: Sequence[Chunk], revision: str) -> FileOutcome:
         before = self._library.at(self._collection, path)
         self._begin()
         try:
@@ -262,7 +285,6 @@ class Run:
             committed = self._library.chunks(self._collection, ids)  # of an earlier cut of the same content
             self._index.delete(self._collection, [chunk_id for chunk_id in ids if chunk_id not in committed])
             raise
-        revision = self._revision + (AWAITS if document.awaits_ocr else "")
         self._drop(self._library.commit(self._collection, document, path, chunks, revision))
         outcome: Literal["changed", "added"] = "changed" if before else "added"
         return FileOutcome(shown(path), outcome, document.id, len(chunks), " ".join(document.notes))
@@ -321,8 +343,10 @@ def _opened(path: str) -> Iterator[BufferedReader]:
         raise UnreadableFile(f"{shown(path)} cannot be read: {reason}.", "Check that you may read it.") from error
 
 
-def _chunks(document: Document, cut: tuple[int, int]) -> list[Chunk]:
+def _in_chunks(document: Document, path: str, cut: tuple[int, int]) -> tuple[Document, list[Chunk]]:
+    """The document as one at `path`, and its chunks. Raises UnreadableFile where there are none."""
+    document = replace(document, path=shown(path), file=Path(shown(path)).name)
     chunks = cutting.split(document, *cut)
     if not chunks:
         raise UnreadableFile(f"{document.file} holds no text.", "Check that it is the file you meant.")
-    return chunks
+    return document, chunks

@@ -1,12 +1,14 @@
 """The full-text index of one collection, kept in the library's database and changed in its transactions.
 
 Scripts written without spaces have no words to be found at white space: there each character is indexed by itself, and
-a question asks for pairs of neighbours.
+a question asks for pairs of neighbours. Marks are characters as letters are, since many scripts write vowels so, and
+what is only another form of the same character ("２０２４") is the same (NFKC).
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -17,6 +19,7 @@ from assistant.database import Database
 # A term in more than this share of the rows, or in more rows than this, tells little and costs the most: left out.
 COMMON_SHARE = 0.25
 COMMON_ROWS = 8000
+FEW_ROWS = 50  # in no more than these a term costs nothing, and in a small collection it may be the one that tells
 MOST_TERMS = 64  # of a long question, the rarest
 
 _UNSPACED = (
@@ -26,6 +29,8 @@ _UNSPACED = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
 )
 _CHARACTER = re.compile(f"([{_UNSPACED}])")
+_TOKENIZER = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
+_log = logging.getLogger(__name__)
 _RUN = re.compile(f"[{_UNSPACED}]+|[^\\s{_UNSPACED}]+")
 
 
@@ -44,7 +49,7 @@ class Words:
         """Makes the index where there is none."""
         self._database.run(
             f"""CREATE VIRTUAL TABLE IF NOT EXISTS {self._table} USING fts5(
-                text, content = '', tokenize = "porter unicode61 remove_diacritics 2")"""
+                text, content = '', tokenize = "{_TOKENIZER}")"""
         )
 
     def remove(self) -> None:
@@ -67,7 +72,7 @@ class Words:
 
         `within` are the rows to look at, None: all.
         """
-        most = min(int(size * COMMON_SHARE), COMMON_ROWS)
+        most = max(FEW_ROWS, min(int(size * COMMON_SHARE), COMMON_ROWS))
         counts = {term: self._count(term, most + 1) for term in _terms(question)}
         telling = [term for term, count in counts.items() if 0 < count <= most]
         # Where every term is common, all of them together still tell something.
@@ -89,15 +94,40 @@ class Words:
         return dict(self._database.read(sql, expression, *([] if within is None else [json.dumps(within)]), n))
 
 
+def renew(database: Database) -> None:
+    """Makes the indexes of all collections anew, from what the library holds, inside a transaction: format 5 has marks
+    and one form of each character.
+    """
+    [(chunks,)] = database.run("SELECT count(*) FROM chunks")
+    _log.warning("The library's words are indexed anew, once: %d chunks.", chunks)
+    for (collection,) in database.run("SELECT id FROM collections"):
+        words = Words(database, str(collection))
+        words.remove()
+        words.create()
+        for (document,) in database.run("SELECT id FROM documents WHERE collection = ?", collection):
+            words.add(worded(database, document))
+
+
+def worded(database: Database, document: int | None) -> list[tuple[int, str]]:
+    """What the index has of a document's chunks, inside a transaction: row and text, with the document's title, as a
+    part of a long text seldom says what the whole is about.
+    """
+    titles = database.run("SELECT title FROM documents WHERE id = ?", document)
+    title = f"{titles[0][0]}\n" if titles and titles[0][0] else ""
+    rows = database.run("SELECT id, text FROM chunks WHERE document = ?", document)
+    return [(row, title + text) for row, text in rows]
+
+
 def _spaced(text: str) -> str:
     """The text as the index reads it: characters of unspaced scripts stand alone."""
-    return _CHARACTER.sub(r" \1 ", text)
+    return _CHARACTER.sub(r" \1 ", unicodedata.normalize("NFKC", text))
 
 
 def _terms(question: str) -> list[str]:
     """The distinct terms of a question, in order: words, or pairs of characters with a space between."""
     found: dict[str, None] = {}
-    for run in _RUN.findall("".join(char if _in_word(char) else " " for char in question.lower())):
+    question = unicodedata.normalize("NFKC", question).lower()
+    for run in _RUN.findall("".join(char if _in_word(char) else " " for char in question)):
         if _CHARACTER.match(run) and len(run) > 1:
             found |= dict.fromkeys(f"{first} {second}" for first, second in pairwise(run))
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from pathlib import Path
 from assistant import filters
 from assistant.database import Database, shown
 from assistant.errors import UnknownCollection, UnknownDocument
-from assistant.lexical import Words
+from assistant.lexical import Words, renew, worded
 from assistant.records import Chunk, CollectionInfo, Document, DocumentInfo, Stored
 from assistant.repeats import Repeats, introduce
 from assistant.schema import FACTS, SCHEMA, VERSION
@@ -31,7 +32,7 @@ _CHUNK = 'c.chunk_id, d.document_id, c.text, c."start", c."end", c.page, s.file,
 _FACTS = ("sha256", "text", "title", "publisher", "author", "date")
 _KNOWN = "SELECT id FROM documents WHERE collection = ? AND document_id = ?"
 _COLLECTION = "(SELECT id FROM collections WHERE name = ?)"
-_UPGRADES = {2: introduce, 3: lambda database: database.run(FACTS)}
+_UPGRADES = {2: introduce, 3: lambda database: database.run(FACTS), 4: renew}
 
 
 class Library:
@@ -183,13 +184,14 @@ class Library:
     # --- changes; the ids they return are of chunks that no longer count, to be dropped from the vector index
 
     def begin(self, collection: str, embedder: str) -> None:
-        """Marks a collection unfinished, and creates it where there is none."""
+        """Marks a collection unfinished, and creates it where there is none. A new one gets a generation that none
+        before it had: SQLite may give it the number of one that was dropped, and readers know it by these two.
+        """
         with self._database.change():
             self._database.run(
-                """INSERT INTO collections (name, embedder, unfinished) VALUES (?, ?, 1)
+                """INSERT INTO collections (name, embedder, unfinished, generation) VALUES (?, ?, 1, ?)
                     ON CONFLICT (name) DO UPDATE SET unfinished = 1, embedder = excluded.embedder""",
-                collection,
-                embedder,
+                *(collection, embedder, time.time_ns()),
             )
             self._words(self._id(collection)).create()
 
@@ -283,7 +285,7 @@ class Library:
                 VALUES (?, ?, ?, ?, ?, ?, ?)""",
             [(owner, document, chunk.id, chunk.text, chunk.start, chunk.end, chunk.page) for chunk in chunks],
         )
-        self._words(owner).add(self._worded(document))
+        self._words(owner).add(worded(self._database, document))
         self._database.run("UPDATE collections SET chunks = chunks + ? WHERE id = ?", len(chunks), owner)
 
     def _put_source(self, owner: int, path: str, document: int) -> None:
@@ -312,17 +314,10 @@ class Library:
         return dropped
 
     def _drop_chunks(self, owner: int, document: int | None) -> set[str]:
-        self._words(owner).drop(self._worded(document))
+        self._words(owner).drop(worded(self._database, document))
         rows = self._database.run("DELETE FROM chunks WHERE document = ? RETURNING chunk_id", document)
         self._database.run("UPDATE collections SET chunks = chunks - ? WHERE id = ?", len(rows), owner)
         return {chunk_id for (chunk_id,) in rows}
-
-    def _worded(self, document: int | None) -> list[tuple[int, str]]:
-        """What the full-text index has of chunks: a part of a long text seldom says what the whole is about."""
-        titles = self._database.run("SELECT title FROM documents WHERE id = ?", document)
-        title = f"{titles[0][0]}\n" if titles and titles[0][0] else ""
-        rows = self._database.run("SELECT id, text FROM chunks WHERE document = ?", document)
-        return [(row, title + text) for row, text in rows]
 
     def _document_at(self, owner: int, path: str) -> int | None:
         rows = self._database.run(

@@ -32,6 +32,7 @@ class Packed:
         self._entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
         self._by_name = {entry.filename: entry for entry in self._entries}
         self._left = MAX_TOTAL
+        self._counted: set[str] = set()  # what was read once; it may be read again
         if len(self._zip.infolist()) > MAX_MEMBERS:
             raise self._refused(f"it holds {len(self._zip.infolist()):,} files, and the limit is {MAX_MEMBERS:,}")
         total = sum(entry.file_size for entry in self._entries)
@@ -56,7 +57,7 @@ class Packed:
             raise EncryptedFile(
                 f"{name} in {self.name} is encrypted.", "Unpack it with its password and add the file."
             )
-        limit = min(MAX_MEMBER, self._left)
+        limit = MAX_MEMBER if name in self._counted else min(MAX_MEMBER, self._left)
         if entry.file_size > limit or (
             entry.file_size > _FREE and entry.file_size > MAX_RATIO * max(1, entry.compress_size)
         ):
@@ -68,7 +69,8 @@ class Packed:
             raise self._damaged(f"{name}: {error}") from error
         if len(data) > limit:
             raise self._refused(f"{name} would become more than {limit:,} bytes")
-        self._left -= len(data)
+        self._left -= 0 if name in self._counted else len(data)
+        self._counted.add(name)
         return data
 
     def matching(self, prefix: str, suffix: str) -> Iterator[str]:

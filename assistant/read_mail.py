@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -14,7 +15,12 @@ from assistant.decode import unified
 from assistant.errors import BadInput
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
-_POSTMARK = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From [^\n]*\d{4}[^\n]*\r?\n")
+# "From jane@example.org Fri Dec  5 10:00:00 2025": the date as C's asctime writes it, often with a zone before or
+# behind the year. A paragraph may begin with "From 2019", too.
+_POSTMARK = re.compile(
+    rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From \S[^\n]* (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) +"
+    rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2} +\d{1,2}:\d\d(?::\d\d)? [^\n]*\d{4}[^\n]*\r?\n"
+)
 _MAX_ATTACHMENTS = 50
 _MAX_DEPTH = 3  # mails in mails
 
@@ -30,17 +36,22 @@ def read_mail(data: bytes, _name: str, depth: int = 0) -> Content:
 
 
 def read_mailbox(data: bytes, name: str) -> Content:
-    """All mails of a mailbox, one below the other, each under its subject."""
+    """All mails of a mailbox, one below the other, each under its subject. What stands before the first postmark is a
+    mail, too.
+    """
+    data = data.removeprefix(BOM_UTF8).lstrip()
     marks = list(_POSTMARK.finditer(data))
-    ends = [*(mark.start() for mark in marks[1:]), len(data)]
-    blocks: list[str] = []
-    notes: list[str] = []
-    for mark, end in zip(marks, ends, strict=True):
-        content = read_mail(re.sub(rb"(?m)^>(>*From )", rb"\1", data[mark.end() : end]), name)
-        blocks.append(f"# {content.facts.title or 'Mail without a subject'}\n\n{content.text}")
-        notes += content.notes
     if not marks:
         return read_mail(data, name)
+    starts = [0, *(mark.end() for mark in marks)]
+    ends = [*(mark.start() for mark in marks), len(data)]
+    mails = [data[start:end] for start, end in zip(starts, ends, strict=True)]
+    blocks: list[str] = []
+    notes: list[str] = []
+    for raw in mails if mails[0].strip() else mails[1:]:
+        content = read_mail(re.sub(rb"(?m)^>(>*From )", rb"\1", raw), name)
+        blocks.append(f"# {content.facts.title or 'Mail without a subject'}\n\n{content.text}")
+        notes += content.notes
     more = [f"And {len(notes) - 10} more."] if len(notes) > 10 else []
     return Content("\n\n".join(blocks), notes=(*notes[:10], *more), prose=False)
 

@@ -28,10 +28,22 @@ def read_delimited(data: bytes, name: str) -> Content:
     text = decode.text(data, name)
     delimiter = "\t" if name.lower().endswith((".tsv", ".tab")) else _delimiter(text)
     try:
-        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        table = list(_cells(text, delimiter))
     except csv.Error as error:
         raise DamagedFile(f"{name} is damaged: {error}.", "Save it again with the program it is from.") from error
     return Content("\n".join(rows.lines(table)), prose=False)
+
+
+def _cells(text: str, delimiter: str) -> Iterator[list[str]]:
+    """The cells of each row. Between tabs a quote is mostly a character (5" pipe): where quotes do not balance in each
+    line, none is taken to open a cell, as that would have everything up to the next one.
+    """
+    quotes = delimiter != "\t" or all(line.count('"') % 2 == 0 for line in text.split("\n"))
+    return csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
+    )
 
 
 def _delimiter(text: str) -> str:
@@ -39,7 +51,7 @@ def _delimiter(text: str) -> str:
     sample = "\n".join(text.split("\n", _SAMPLE_LINES)[:_SAMPLE_LINES])
 
     def score(delimiter: str) -> tuple[float, int]:
-        widths = Counter(len(row) for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row)
+        widths = Counter(len(row) for row in _cells(sample, delimiter) if row)
         width, times = widths.most_common(1)[0] if widths else (1, 0)
         return (times / sum(widths.values()), width) if width > 1 else (0.0, 0)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from assistant import errors
+from assistant import decode, errors
 from assistant.content import Content, Facts, Member
 from assistant.errors import AssistantError, ReaderFailed
 
@@ -186,9 +186,9 @@ class Sandbox:
         if answer["error"] == "memory":
             return self._too_much(name)
         if answer["error"] == "crash":
-            return ReaderFailed(f"{name} crashed the reader ({answer['message']}).", _HINT)
+            return ReaderFailed(f"{name} crashed the reader ({decode.valid(answer['message'])}).", _HINT)
         kind: type[AssistantError] = getattr(errors, answer["error"])
-        return kind(answer["message"], answer["hint"])
+        return kind(decode.valid(answer["message"]), decode.valid(answer["hint"]))
 
 
 def _write(pipe: int, *parts: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assistant.boilerplate import LEAST
 
-VERSION = 4  # of the tables, the full-text indexes and the hashes in `repeats` together
+VERSION = 5  # of the tables, the full-text indexes and the hashes in `repeats` together
 
 # What `repeats` keeps: format 3 has it beside the tables of format 2.
 REPEATS = (

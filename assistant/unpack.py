@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from assistant import formats, readers
@@ -12,6 +13,8 @@ from assistant.packed import MAX_MEMBERS, Packed
 from assistant.tesseract import Ocr
 
 MAX_DEPTH = 3  # archives in archives
+_HIDDEN = re.compile(r"(?:^|/)\.(?!\.?/)")  # a file or folder whose name begins with a dot, as `walk` passes them over
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _MAX_NESTED = 300 * 1024 * 1024  # bytes of all archives in an archive, which are kept in memory
 
 
@@ -49,7 +52,7 @@ class Archive:
         for name in packed.names():
             shown = prefix + _shown(name)
             last = shown.rpartition("/")[2]
-            if last.startswith(".") or "__MACOSX/" in shown:
+            if _HIDDEN.search(shown) or "__MACOSX/" in shown:
                 continue
             problem = self._problem(shown, name)
             if not problem and formats.suffix(last) == ".zip":
@@ -59,7 +62,7 @@ class Archive:
 
     def _problem(self, shown: str, name: str) -> str:
         parts = name.replace("\\", "/").split("/")
-        if ".." in parts or name.startswith(("/", "\\")) or ":" in parts[0]:
+        if ".." in parts or name.startswith(("/", "\\")) or _DRIVE.match(name):
             return "Its path leads out of the archive."
         if shown in self._seen:
             return "The archive holds a second file of that name."

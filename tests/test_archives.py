@@ -11,9 +11,11 @@ import pytest
 from fake_embedder import FakeEmbedder
 from pdf_maker import IMAGE, pdf, show
 
+from assistant import ingest_run
+from assistant import packed as packed_module
 from assistant.errors import DamagedFile, EncryptedFile, UnreadableFile
 from assistant.ingest import Ingest
-from assistant.records import IngestReport
+from assistant.records import Chunk, Document, IngestReport
 from assistant.unpack import Archive
 
 
@@ -96,6 +98,31 @@ def test_an_uploaded_archive(ingest: Ingest):
     assert {info.path for info in ingest.documents("default")} == {"upload/a.zip", "upload/a.zip/a.txt"}
 
 
+def test_a_file_that_the_reader_failed_at_is_tried_again(
+    ingest: Ingest, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    (folder / "a.zip").write_bytes(packed({"a.txt": "Words of a.", "b.txt": "Words of b.", "c.pdf": b"junk"}))
+    split = ingest_run.cutting.split
+
+    def fail(document: Document, *cut: int) -> list[Chunk]:
+        if document.file == "b.txt":
+            raise KeyError("b")
+        return split(document, *cut)
+
+    monkeypatch.setattr(ingest_run.cutting, "split", fail)
+    report = ingest.add([folder], "default")
+    assert outcomes(report, folder) == {
+        "a.zip/a.txt": "added", "a.zip/b.txt": "failed", "a.zip/c.pdf": "failed", "a.zip": "added",
+    }  # fmt: skip
+    assert "b.txt cannot be read: it makes the reader fail (KeyError('b'))" in report.files[1].detail
+    assert "KeyError" in caplog.text
+    monkeypatch.setattr(ingest_run.cutting, "split", split)
+    assert outcomes(ingest.add([folder], "default"), folder) == {
+        "a.zip/a.txt": "unchanged", "a.zip/b.txt": "added", "a.zip/c.pdf": "failed", "a.zip": "changed",
+    }  # fmt: skip
+    assert set(outcomes(ingest.add([folder], "default"), folder).values()) == {"unchanged"}
+
+
 # --- what archives can hold
 
 
@@ -106,6 +133,23 @@ def names(data: bytes) -> dict[str, str]:
 @pytest.mark.parametrize("name", ["../up.txt", "a/../../up.txt", "/etc/hosts.txt", "C:\\x.txt", "..\\up.txt"])
 def test_paths_that_lead_out_are_refused(name: str):
     assert set(names(packed({name: "x", "b.txt": "y"})).values()) == {"Its path leads out of the archive.", ""}
+
+
+@pytest.mark.parametrize("name", ["Re: Contract.txt", "a: b/c.txt", "1:2.txt", "./a.txt"])
+def test_odd_names_lead_nowhere(name: str):
+    assert set(names(packed({name: "x"})).values()) == {""}
+
+
+def test_a_file_counts_once_however_often_it_is_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(packed_module, "MAX_TOTAL", 3000)
+    archive = Archive(packed({"a.txt": "a" * 1000, "b.txt": "b" * 1500}), "a.zip")
+    for _ in range(3):
+        assert [archive.digest(number) and len(archive.read(number).text) for number in (0, 1)] == [1000, 1500]
+
+
+def test_hidden_folders_are_passed_over():
+    files = {".git/config.txt": "x", "a/.venv/b.txt": "x", "a/.hidden.txt": "x", "a/b.txt": "y"}
+    assert list(names(packed({**files, "in.zip": packed(files)}))) == ["a/b.txt", "in.zip/a/b.txt"]
 
 
 def test_links_and_hidden_files_are_passed_over():

@@ -29,6 +29,12 @@ def test_what_is_shorter_than_a_word_is_no_line():
     assert hashes("}\n- 1\n|\n\nYes.\n") == set()
 
 
+def test_a_row_of_dots_takes_no_time():
+    dots = "." * 200_000
+    assert len(hashes(f"One{dots}two{dots}。Three。。{dots} four.")) == 3
+    assert hashes(f"Chapter one {dots} \nNext") == hashes("Chapter one\nNext")
+
+
 def test_how_many_documents_are_many():
     assert [needed(number) for number in (1, 100, 200, 400, 5000)] == [LEAST, LEAST, 10, ENOUGH, ENOUGH]
 

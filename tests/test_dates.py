@@ -68,6 +68,13 @@ def test_lines_that_hold_more_than_a_date(text: str):
     assert [stated.iso for stated in dates.find(text)] == ["2025-12-05"]
 
 
+def test_letters_that_only_look_alike_without_case():
+    assert dates.value("5 Auguſt 2025") == "2025-08-05"
+    assert dates.find("Aprİl 5, 2025") == dates.find("5 aprıl 2025") == []
+    assert dates.value("Aprİl 2025") is None
+    assert dates.near("Aprİl 5", "2025-04-06") is None
+
+
 def test_positions_and_order():
     text = "From 5 May 2025 to 2025-06-01"
     assert [text[stated.start : stated.end] for stated in dates.find(text)] == ["5 May 2025", "2025-06-01"]

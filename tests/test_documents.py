@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assistant.documents import SUFFIXES, SUMMARY, read, read_bytes
+from assistant.content import Content, Facts
+from assistant.documents import SUFFIXES, SUMMARY, document, read, read_bytes
 from assistant.errors import FileTooLarge, UnreadableFile, UnsupportedFile
 
 TEXT = "Zürich’s naïve café: 5 €.\n中国 — 👍\n"
@@ -73,10 +74,48 @@ def test_unicode(mark: bytes, encoding: str):
         ("euc-kr", "한국어 문장입니다. 오늘 날씨가 좋습니다."),
         ("koi8-r", "Это русский текст, написанный для проверки кодировки файла."),
         ("cp1251", "Это русский текст, написанный для проверки кодировки файла."),
+        ("cp1252", "Größe, Länge, Höhe, Fläche, Öffnung, Überhöhung und Übergröße sind für alle Gefäße angegeben."),
+        ("gbk", "联通公司今天在北京发布了新的年度报告，收入增长百分之五。"),
+        ("shift_jis", "東京タワーは高いです。毎日たくさんの人が来ます。"),
+        ("koi8-r", "Погода сегодня выше всяких похвал, и в порту стоят три больших корабля."),
     ],
 )
 def test_encodings_from_before_unicode(encoding: str, text: str):
     assert text_of(text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+@pytest.mark.parametrize("stray", [b"\xff", b"\xe9", b"\xe2\x82"])
+def test_a_damaged_byte_leaves_the_rest_of_a_utf_8_file_as_it_is(mark: bytes, stray: bytes):
+    document = read_bytes(mark + TEXT.encode() + stray + b" and on", "a.txt", "upload/a.txt")
+    assert document.text == f"{TEXT}\ufffd and on"
+    assert document.notes == ("Characters that could not be read: 1.",)
+
+
+def test_a_damaged_byte_in_a_web_page_that_names_its_encoding():
+    page = '<meta charset="utf-8"><p>' + TEXT * 3
+    assert "naïve caf\ufffd" in text_of(page.encode() + "naïve caf".encode() + b"\xe9.", "a.html")
+
+
+def test_what_is_damaged_all_over_is_no_utf_8():
+    with pytest.raises(UnsupportedFile, match="utf-8-sig"):
+        text_of(codecs.BOM_UTF8 + b"\xff\xfe\xfa text " * 20)
+
+
+def test_half_characters_are_replaced_in_all_that_is_kept():
+    half = "\ud83d"
+    facts = Facts(title=f"Boats {half}", author=f"Ann {half}")
+    made = document(
+        Content(f"a{half}b", facts=facts, notes=(f"{half} was left out.",), prose=False), "a", "a", "0" * 64
+    )
+    assert (made.text, made.title, made.author) == ("a\ufffdb", "Boats \ufffd", "Ann \ufffd")
+    assert made.notes == ("\ufffd was left out.", "Characters that could not be read: 1.")
+    assert text_of(b'{"a": "x\\ud83dy", "\\udc00": "\\ud83d\\ude00"}', "a.json") == "a: x\ufffdy\n\ufffd: 😀"
+
+
+def test_a_text_that_mentions_the_mark_of_pdfs():
+    for text in ("Ein Kürzel: %PDF-1.7 steht vorn.\n", "x\n%PDF-1.4\n", "%PDF-1.4 is how they begin.", "%PDF-x\n"):
+        assert text_of(text.encode()) == text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(lambda text: text.strip()))

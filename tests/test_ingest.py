@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import real_model
 from fake_embedder import FakeEmbedder
 from filelock import FileLock
+from watchfiles import Change
 
 from assistant import ingest as ingest_module
 from assistant import ingest_run
@@ -21,6 +23,7 @@ from assistant.errors import (
     BadInput,
     EmbedderMismatch,
     FileTooLarge,
+    ReaderFailed,
     StorageError,
     UnknownCollection,
     UnknownDocument,
@@ -280,6 +283,36 @@ def test_a_file_that_fails_is_reported_and_the_run_goes_on(ingest: Ingest, folde
     details = {Path(file.path).name: file.detail for file in report.files if file.outcome == "failed"}
     assert "binary.txt" in details["binary.txt"]
     assert "empty.txt" in details["empty.txt"]
+
+
+def test_half_characters_end_no_run(ingest: Ingest, folder: Path):
+    (folder / "half.json").write_text('{"text": "half \\ud83d of it", "\\udc00": "x"}')
+    assert outcomes(ingest.add([folder], "default"))["half.json"] == "added"
+    [info] = [info for info in ingest.documents("default") if info.file == "half.json"]
+    assert ingest.document(info.id, "default").text == "text: half \ufffd of it\n\ufffd: x"
+    assert_whole(ingest)
+
+
+@pytest.mark.parametrize("place", ["assistant.metadata.read", "assistant.chunks.split"])
+def test_a_mistake_of_ours_fails_the_file_alone(
+    ingest: Ingest, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, place: str
+):
+    def fail(*_: object) -> None:
+        raise KeyError("auguſt")
+
+    ingest.add([folder / "b.md"], "default")
+    (folder / "b.md").write_text("The lighthouse was torn down.")
+    with monkeypatch.context() as patch:
+        patch.setattr(place, fail)
+        report = ingest.add([folder], "default")
+        assert set(outcomes(report).values()) == {"failed"}
+        assert "a.txt cannot be read: it makes the reader fail (KeyError('auguſt'))" in report.files[0].detail
+        assert "earlier version is kept" in report.files[1].detail
+        with pytest.raises(ReaderFailed, match=r"up\.txt cannot be read"):
+            ingest.add_bytes("up.txt", b"Text.", "default")
+    assert "Traceback" in caplog.text
+    assert outcomes(ingest.add([folder], "default")) == {"a.txt": "added", "b.md": "changed", "c.txt": "added"}
+    assert_whole(ingest)
 
 
 def test_a_file_that_fails_later_keeps_its_earlier_version(ingest: Ingest, folder: Path):
@@ -638,6 +671,35 @@ def test_a_second_ingest_that_comes_in_time(ingest: Ingest, folder: Path, tmp_pa
     assert_whole(second)
 
 
+def test_threads_of_one_process_wait_for_each_other_without_end(
+    ingest: Ingest, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ingest_module, "LOCK_WAIT_S", 0.05)
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow(step: Progress) -> None:
+        started.set()
+        go_on.wait()
+
+    first = threading.Thread(target=lambda: ingest.add([folder], "default", progress=slow))
+    first.start()
+    started.wait()
+    stop = threading.Event()
+    stop.set()
+    assert ingest.add([folder], "default", cancel=stop).stopped
+    uploads: list[str] = []
+    second = threading.Thread(target=lambda: uploads.append(ingest.add_bytes("u.txt", b"Up.", "default").outcome))
+    second.start()
+    second.join(0.5)
+    assert second.is_alive()
+    go_on.set()
+    second.join()
+    first.join()
+    assert uploads == ["added"]
+    assert len(ingest.documents("default")) == 4
+    assert_whole(ingest)
+
+
 def test_a_home_without_permission_or_that_is_a_file(tmp_path: Path):
     (tmp_path / "home").write_text("x")
     with pytest.raises(StorageError, match="home"):
@@ -673,6 +735,63 @@ def test_watch_of_a_file_that_comes_and_goes(ingest: Ingest, folder: Path, monke
     assert outcomes(next(reports)) == {"a.txt": "removed"}
     (folder / "a.txt").write_text("Back.")
     assert outcomes(next(reports)) == {"a.txt": "added"}
+    cancel.set()
+
+
+def test_watch_waits_for_another_process(
+    ingest: Ingest, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(ingest_module, "DEBOUNCE_MS", 100)
+    monkeypatch.setattr(ingest_module, "LOCK_WAIT_S", 0.05)
+    cancel = threading.Event()
+    reports = ingest.watch([folder], "default", cancel=cancel)
+    for text in ("It is held before the first run.", "It is held later on."):
+        (folder / "a.txt").write_text(text)
+        other = FileLock(tmp_path / "home" / "ingest.lock", thread_local=False)
+        other.acquire()
+        threading.Timer(0.8, other.release).start()
+        assert outcomes(next(reports))["a.txt"] in ("added", "changed")
+    assert [info.file for info in ingest.documents("default")].count("a.txt") == 1
+    assert caplog.text.count("Another ingest is writing") == 2
+    cancel.set()
+
+
+def test_watch_passes_over_what_cannot_matter(ingest: Ingest, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ingest_module, "DEBOUNCE_MS", 100)
+    cancel = threading.Event()
+    rounds = 0
+    follow = ingest._follow
+
+    def counted(*arguments: Any) -> IngestReport:
+        nonlocal rounds
+        rounds += 1
+        return follow(*arguments)
+
+    monkeypatch.setattr(ingest, "_follow", counted)
+    reports = ingest.watch([folder], "default", cancel=cancel)
+    next(reports)
+    changes = iter([{(Change.modified, "/x.bin")}, set(), {(Change.added, "/x"), (Change.added, "/y.part")}])
+    assert not any(ingest_module._matters(kind, path, ["/n.bin"]) for change in changes for kind, path in change)
+    for kind, path in [
+        (Change.modified, "/x.log"),
+        (Change.modified, "/X.TXT"),
+        (Change.added, "/old.doc"),
+        (Change.added, "/n.bin"),
+        (Change.added, str(folder)),
+        (Change.deleted, "/x.bin"),
+    ]:
+        assert ingest_module._matters(kind, path, ["/n.bin"]), path
+
+    def grow() -> None:
+        for _ in range(8):
+            with (folder / "grows.bin").open("a") as file:
+                file.write("line\n")
+            time.sleep(0.15)
+        (folder / "new.txt").write_text("New.")
+
+    threading.Thread(target=grow).start()
+    assert outcomes(next(reports))["new.txt"] == "added"
+    assert rounds == 3  # the first, what changed during the first, and the new file
     cancel.set()
 
 

@@ -224,6 +224,25 @@ def test_another_format_is_refused(library: Library, tmp_path: Path):
         Library(tmp_path / "library.sqlite3")
 
 
+def test_the_words_of_an_earlier_format_are_indexed_anew(library: Library, tmp_path: Path):
+    whole, _ = put(library, "ＦＥＲＲＹ ２０２４ กรุงเทพ")
+    other, _ = put(library, "The ferry leaves at nine.", "/d/b.txt")
+    library.close()
+    raw = sqlite3.connect(tmp_path / "library.sqlite3", isolation_level=None)
+    raw.execute("DROP TABLE words_1")
+    raw.execute("CREATE VIRTUAL TABLE words_1 USING fts5(text, content = '', tokenize = 'porter unicode61')")
+    raw.execute("INSERT INTO words_1 (rowid, text) SELECT id, text FROM chunks")
+    raw.execute("PRAGMA user_version = 4")
+    raw.close()
+    again = Library(tmp_path / "library.sqlite3")
+    assert {name.partition("-")[0] for name in again.match("default", "ferry", 9)} == {whole.id, other.id}
+    assert again.match("default", "กรุง", 9)
+    again.detach("default", ["/d/a.txt"])
+    assert {name.partition("-")[0] for name in again.match("default", "ferry", 9)} == {other.id}
+    assert again.match("default", "2024", 9) == {}
+    again.close()
+
+
 def test_a_dropped_collection_leaves_nothing_behind(library: Library, tmp_path: Path):
     """A new collection may get its number, and must not find its lines or copies."""
     for number in range(4):

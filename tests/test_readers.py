@@ -9,8 +9,9 @@ import zipfile
 from email.message import EmailMessage
 
 import pytest
+from pdf_maker import pdf, show
 
-from assistant import readers
+from assistant import formats, readers
 from assistant.errors import DamagedFile, EmptyFile, EncryptedFile, UnreadableFile, UnsupportedFile
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -242,6 +243,15 @@ def test_each_row_of_a_sheet_carries_its_headings():
         ("name\tboats\nAnn\t12\n", "a.tsv", "name: Ann; boats: 12"),
         ('a,b\n"two\nlines","x ""y"""\n', "a.csv", 'a: two lines; b: x "y"'),
         ("1,2\n3,4\n", "a.csv", "1 | 2\n3 | 4"),
+        ("Country,2019,2020\nNorway,5,6\n", "a.csv", "Country: Norway; 2019: 5; 2020: 6"),
+        (",2019,2020\nNorway,5,6\n", "a.csv", "Norway; 2019: 5; 2020: 6"),
+        ("Room,2025-05-06,2025-05-07\nA,Art,\n", "a.csv", "Room: A; 2025-05-06: Art"),
+        ("Ann,2019,2021\nBea,2020,2022\n", "a.csv", "Ann | 2019 | 2021\nBea | 2020 | 2022"),
+        ("Founded,2019\nStaff,250\n", "a.csv", "Founded | 2019\nStaff | 250"),
+        ("Ann,2019,7\nBea,x,8\n", "a.csv", "Ann | 2019 | 7\nBea | x | 8"),
+        ("Name,Phone,Phone\nAnn,12,34\n", "a.csv", "Name: Ann; Phone: 12; Phone (2): 34"),
+        ('name\tsize\npipe\t"5\nrod\t6\n', "a.tsv", 'name: pipe; size: "5\nname: rod; size: 6'),
+        ('name\tsize\npipe\t"5\tin"\n', "a.tsv", "name: pipe; size: 5 in"),
         ("Prices\nname,price\nAnn,3\nBea,4\n", "a.csv", "Prices\nname: Ann; price: 3\nname: Bea; price: 4"),
         ('[{"a": {"b": 1}, "c": ["x", "y"]}, {"a": null}]', "a.json", "a.b: 1; c: x, y\n"),
         ('{"a": {"b": true}, "list": [{"n": 1}, {"n": 2}]}', "a.json", "a.b: true\nlist[1].n: 1\nlist[2].n: 2"),
@@ -318,6 +328,24 @@ def test_a_mailbox():
     assert "\nFrom here on" in text
 
 
+def test_a_mailbox_whose_first_lines_are_no_postmark():
+    mark = b"From jane@example.org Fri Dec  5 10:00:00 +0000 2025\r\n"
+    first, second = mail("One").as_bytes(), mail("Two").as_bytes()
+    for before in (b"", b"\xef\xbb\xbf", b"\n\n", b"\xef\xbb\xbf\r\n" + mark):
+        text = text_of(before + first + b"\n\n" + mark + second, "a.mbox")
+        assert text.count("# One\n") == text.count("# Two\n") == 1
+        assert text.count("# ") == 2
+
+
+def test_a_paragraph_that_begins_like_a_postmark():
+    body = "\n\nFrom 2019 onwards sales fell.\n\nFrom the archive of 2020, Monday edition 2021.\n"
+    data = b"From - Fri Dec 05 10:00:00 2025\n" + mail("One").as_bytes() + body.encode()
+    text = text_of(data, "a.mbox")
+    assert text.count("# ") == 1
+    assert "From 2019 onwards sales fell." in text
+    assert "From the archive of 2020" in text
+
+
 def test_a_broken_mail_is_read_as_far_as_it_goes():
     text = text_of(
         b"Subject: =?utf-8?q?broken\nContent-Type: multipart/mixed; boundary=x\nDate: never\n\n--x\n\nWords\n", "a.eml"
@@ -333,6 +361,19 @@ def test_a_wrong_suffix_is_told_and_the_file_read():
     assert content.text == "Text"
     assert content.notes == ("Its name ends in .pdf, but it is a Word document and was read as such.",)
     assert readers.read(rb"{\rtf1 Old}", "a.doc").text == "Old"
+
+
+def test_a_pdf_with_something_before_it_is_one():
+    page = pdf([show([(72, 700, "On the page")])])
+    for junk in (b"", b"\n\n", b"\xef\xbb\xbf", b"\x00\x01junk", b"\xff\xfe", b"HTTP/1.1 200 OK\r\n\r\n"):
+        assert "On the page" in text_of(junk + page, "a.pdf")
+    for junk in (b"", b"\n", b"\xef\xbb\xbf", b"\x00\x01 junk", b"\xff\xfe"):
+        assert "On the page" in text_of(junk + page, "a.txt")
+
+
+def test_a_table_and_an_archive_that_hold_the_mark_of_pdfs():
+    assert text_of("kind,mark\nPDF,%PDF-1.7\n", "a.csv") == "kind: PDF; mark: %PDF-1.7"
+    assert formats.kind(packed({"a.pdf": pdf([])}, zipfile.ZIP_STORED), "a.zip") == "archive"
 
 
 @pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.xlsx", "a.pptx", "a.epub", "a.odt"])

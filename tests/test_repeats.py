@@ -81,6 +81,16 @@ def test_lines_of_many_documents_are_known_as_long_as_they_are(library: Library)
     assert library.boilerplate("default") == frozenset()
 
 
+def test_a_collection_made_again_is_not_taken_for_the_one_before(library: Library):
+    """It may get the number of the one before, and be changed as often."""
+    for menu in (MENU, "Start\nContact us\nTerms of use"):
+        for number in range(LEAST):
+            put(library, f"{number}.txt", page(number).replace(MENU, menu))
+        assert library.boilerplate("default") == hashes(menu)
+        library.drop("default")
+        library.begin("default", "fake")
+
+
 def test_what_near_copies_say_is_no_boilerplate(library: Library):
     for number in range(40):
         put(library, f"{number}.txt", f"{ARTICLE}\nCopy {number}.")
