@@ -80,12 +80,14 @@ def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> 
             ctl_server=False,
         )
     except KeyboardInterrupt:
-        found = [read_eval_log(info) for info in list_eval_logs(str(logs))]
+        found = []
     finally:  # inspect_ai makes all logging of the process its own
         root.setLevel(level)
         root.handlers[:] = handlers
     if error := breaker.error:
         raise type(error)(error.message, f"{error.hint} {_GOES_ON}".strip()) from error
+    if len(found) < len(jobs):  # Ctrl-C: inspect_ai may keep it to itself, and does not give what was cancelled
+        found = [read_eval_log(info) for info in list_eval_logs(str(logs), descending=False)]
     by_suite = {log.eval.task: log for log in found}
     results = [result for job in jobs if job.suite in by_suite for result in _results(job, by_suite[job.suite])]
     done = len(results) == counting.total

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +150,29 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert second.returncode == 0, second.stderr
     assert second.stdout.startswith("True ['c0', 'c1', 'c2', 'c3', 'c4', 'c5']")
     assert sorted(asked.read_text().split()) == ["c0", "c1", "c2", "c3", "c3", "c4", "c5"]
+
+
+@pytest.mark.parametrize("stops", ["made-up", "other"])
+def test_ctrl_c_is_a_run_that_was_stopped_and_no_failure(tmp_path: Path, stops: str) -> None:
+    stopping = True
+
+    def asking(suite: str) -> Any:
+        def ask(case: Case) -> dict[str, Any]:
+            if stopping and suite == stops and case.id == "c1":
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.5)  # a case is not asked to its end
+            return answer(case.id)
+
+        return ask
+
+    jobs = [runner.Job(suite, CASES[:3], asking(suite), score) for suite in ("made-up", "other")]
+    results, whole = runner.run(jobs, tmp_path / "logs")
+    assert not whole
+    assert 0 < len(results) < 6
+    stopping = False
+    results, whole = runner.run(jobs, tmp_path / "logs")
+    assert whole
+    assert [result.answer and result.answer["answer"] for result in results] == ["c0", "c1", "c2"] * 2
 
 
 def test_finished_logs_move_into_the_report(tmp_path: Path) -> None:
