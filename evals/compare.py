@@ -20,7 +20,16 @@ from evals.records import Figure, Result, Run
 from evals.stats import mcnemar, paired_interval, paired_p
 from evals.summary import LOWER_IS_BETTER, TIMES, failures
 
-GUARDED = ("right", "citation_precision", "citation_hit", "faithful", "refused_answerable", "hit@5", "ndcg@10")
+GUARDED = (
+    "right",
+    "citation_precision",
+    "citation_hit",
+    "faithful",
+    "refused_answerable",
+    "refused_unanswerable",
+    "hit@5",
+    "ndcg@10",
+)
 _CASES = 1.5  # that may turn out otherwise by rounding alone
 _SAME = 1e-9  # scores nearer than this are the same
 
