@@ -62,6 +62,22 @@ def test_two_moves_are_one(first: int, second: int) -> None:
     assert rotate.alike(twice, together, HALVES)
 
 
+@pytest.mark.parametrize("by", [20, 100, 1500])
+def test_scaled_angles_of_slow_pairs_are_told_by_a_short_move_too(by: int) -> None:
+    """As Llama 3 has them: slow pairs turn at an eighth. A short move tells it in few pairs, beside longer keys."""
+    rope = Rope(500_000.0, head=128, turned=128, halves=True)
+    before = np.random.default_rng(2).normal(size=(1, 40, 1, 128)).astype(np.float32)
+    before[..., 0] *= 8
+    angles = by * rope.base ** (-np.arange(0, 128, 2) / 128)
+    scaled = np.where(np.arange(64) > 32, angles / 8, angles)
+    for turns, same in ((angles, True), (scaled, False)):
+        x, y = before[..., :64], before[..., 64:]
+        after = np.concatenate([x * np.cos(turns) - y * np.sin(turns), y * np.cos(turns) + x * np.sin(turns)], -1)
+        ours = rotate.moved(saved(before, 10), by, rope)
+        assert ours is not None
+        assert rotate.alike(saved(after, 10 + by), ours, rope) is same
+
+
 def test_other_places_or_other_keys_are_not_alike() -> None:
     data = saved(keys(), 10)
     assert not rotate.alike(data, saved(keys(), 11), HALVES)

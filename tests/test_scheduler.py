@@ -37,12 +37,17 @@ class FakeSampler:
 
 
 class FakeBackend:
-    """Remembers which tokens each sequence holds, and answers with a function of them, as a true model does."""
+    """Remembers which tokens each sequence holds, and answers with a function of them, as a true model does.
+
+    Sequences can share cells, which are then held once: `numbers` tells them apart.
+    """
 
     def __init__(self, cells: int = 64, sequences: int = 4, batch: int = 8) -> None:
         self.cells, self.sequences, self.batch = cells, sequences, batch
-        self.identity, self.cuts = "fake", True
+        self.identity, self.cuts, self.moves = "fake", True, True
         self.held: list[list[int]] = [[] for _ in range(sequences)]
+        self.numbers: list[list[int]] = [[] for _ in range(sequences)]
+        self.made = 0  # cells, so far
         self.next_tokens: dict[int, int] = {}
         self.samplers: list[FakeSampler] = []
         self.fail_next = False
@@ -67,13 +72,18 @@ class FakeBackend:
             assert row.guesses < len(row.tokens)
             for left, token in zip(range(len(row.tokens) - 1, -1, -1), row.tokens, strict=True):
                 held.append(token)
+                self._made(row.sequence, 1)
                 at += 1
                 if row.logits and left <= row.guesses:
                     self.next_tokens[at] = follow(held)
             self.decoded += len(row.tokens)
             indices.append(at)
-        assert sum(map(len, self.held)) <= self.cells
+        assert len({number for numbers in self.numbers for number in numbers}) <= self.cells
         return indices
+
+    def _made(self, sequence: int, count: int) -> None:
+        self.numbers[sequence] += range(self.made, self.made + count)
+        self.made += count
 
     def single(self, words: Sequence[str]) -> list[int]:
         return [len(word) for word in words]
@@ -90,23 +100,29 @@ class FakeBackend:
 
     def load(self, sequence: int, data: bytes) -> bool:
         self.held[sequence] = list(data)
+        self.numbers[sequence] = []
+        self._made(sequence, len(data))
         return True
 
     def join(self, sequence: int, data: bytes, start: int, at: int, count: int) -> bool:
         assert len(self.held[sequence]) == at
         assert len(data) == count
         self.held[sequence] += list(data)
+        self._made(sequence, count)
         return True
 
     def share(self, source: int, sequence: int, length: int) -> None:
         assert not self.held[sequence]
-        self.held[sequence] = self.held[source][:length]
+        assert self.cuts, "a running state is shared as a whole"
+        self.held[sequence], self.numbers[sequence] = self.held[source][:length], self.numbers[source][:length]
 
     def truncate(self, sequence: int, length: int) -> None:
         del self.held[sequence][length:]
+        del self.numbers[sequence][length:]
 
     def clear(self) -> None:
         self.held = [[] for _ in range(self.sequences)]
+        self.numbers = [[] for _ in range(self.sequences)]
 
     def tokenize(self, text: str, special: bool) -> list[int]:
         return [ord(c) for c in text]
@@ -456,6 +472,66 @@ def test_a_prompt_that_begins_as_a_running_one_shares_its_cells() -> None:
     assert second.request.cached == len(head)
     drain(scheduler)
     assert (first.text, second.text) == (expected([*head, 5], 10)[0], expected([*head, 6, 7], 10)[0])
+
+
+def test_what_weighs_words_needs_no_room_for_the_cells_it_shares() -> None:
+    """Otherwise it would wait for answers to end, and nothing that is checked could be shown before."""
+    backend = FakeBackend(cells=60, sequences=4, batch=32)
+    scheduler = scheduler_of(backend, active=2, prefixes=0)
+    prompt = next([n] * 20 for n in range(1, 1000) if expected([n] * 20, 30)[1] == "length")
+    writing, waiting = Client(prompt, 30), Client([3] * 50, 5)
+    scheduler.waiting.append(writing.request)
+    scheduler.step()
+    scheduler.waiting.append(waiting.request)
+    weighing = Client([*prompt, 7, 8], 1, weighs=True)
+    scheduler.waiting.append(weighing.request)
+    scheduler.step()
+    assert isinstance(weighing.end, Done)
+    assert len(writing.events) < 5
+    drain(scheduler)
+    assert waiting.text == expected([3] * 50, 5)[0]
+
+
+def test_what_shares_cells_holds_them_when_their_owner_has_ended() -> None:
+    backend = FakeBackend(cells=60, sequences=4, batch=32)
+    scheduler = scheduler_of(backend, active=3, prefixes=0)
+    owner, sharer = Client([1] * 20, 1), Client([*[1] * 20, 2], 20)
+    scheduler.waiting.extend([owner.request, sharer.request])
+    scheduler.step()
+    late = Client([4] * 15, 5)
+    scheduler.waiting.append(late.request)
+    drain(scheduler)  # the backend sees to it that no more cells are held than there are
+    assert sharer.text == expected([*[1] * 20, 2], 20)[0]
+    assert late.text == expected([4] * 15, 5)[0]
+
+
+def test_a_model_that_keeps_one_running_state_shares_nothing() -> None:
+    backend = FakeBackend(cells=200, sequences=3, batch=32)
+    backend.cuts = backend.moves = False
+    scheduler = scheduler_of(backend, active=2)
+    clients = [Client([1, 2, 3, 4, tail], 6) for tail in (5, 6)]
+    for client in clients:
+        scheduler.waiting.append(client.request)
+        scheduler.step()
+    drain(scheduler)
+    for client, tail in zip(clients, (5, 6), strict=True):
+        assert client.text == expected([1, 2, 3, 4, tail], 6)[0]
+
+
+def test_who_waits_for_a_chunk_is_not_overtaken_for_ever() -> None:
+    backend = FakeBackend(cells=40, sequences=4, batch=16)
+    scheduler = scheduler_of(backend, active=2, prefixes=0)
+    first = Client([9] * 10, 20)
+    scheduler.waiting.append(first.request)
+    scheduler.step()
+    patient = Client(chunked([[5] * 20], [6] * 4), 4)
+    scheduler.waiting.append(patient.request)
+    for number in range(200):
+        if patient.events and isinstance(patient.events[-1], Done):
+            break
+        scheduler.waiting.append(Client([7, number % 90 + 1] * 5, 20).request)
+        scheduler.step()
+    assert isinstance(patient.end, Done)
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,59 @@ def test_both_limits_are_kept_and_the_least_used_goes_first(tmp_path: Path) -> N
         assert sum(path.stat().st_size for path in tmp_path.glob("*/*")) <= 500
     assert store.get("a9") == bytes([9]) * 100
     assert not store.has("a0")
+
+
+def test_a_disk_is_full_only_of_what_was_used_since(tmp_path: Path) -> None:
+    """Cells of another model, or of documents that are gone, give way to those that are read ahead."""
+    before = KVStore(tmp_path, 0, 1000)
+    for number in range(8):
+        before.put(f"old{number}", bytes(100))
+    assert before.disk_full
+    for path in tmp_path.glob("*/*.kv"):
+        os.utime(path, (1, 1))
+    store = KVStore(tmp_path, 0, 1000)
+    put = 0
+    while not store.disk_full:
+        store.put(f"new{put}", bytes(100))
+        put += 1
+    assert put == 8
+    assert all(store.has(f"new{number}") for number in range(put))
+
+
+def test_what_is_looked_for_counts_as_used(tmp_path: Path) -> None:
+    KVStore(tmp_path, 0, 300).put("a1", bytes(250))
+    (path,) = tmp_path.glob("*/*.kv")
+    os.utime(path, (1, 1))
+    store = KVStore(tmp_path, 0, 250)
+    assert not store.disk_full
+    assert store.has("a1")
+    assert store.disk_full
+
+
+def test_what_another_process_wrote_counts_and_half_files_go(tmp_path: Path) -> None:
+    one, other = KVStore(tmp_path, 0, 10_000), KVStore(tmp_path, 0, 10_000)
+    for number in range(80):
+        (one if number % 2 else other).put(f"{number:02}", bytes(400))
+    assert sum(path.stat().st_size for path in tmp_path.glob("*/*")) <= 11_000
+    half = tmp_path / "00" / "x.part"
+    half.write_bytes(bytes(100))
+    KVStore(tmp_path, 0, 10_000)
+    assert half.exists()
+    os.utime(half, (1, 1))
+    KVStore(tmp_path, 0, 10_000)
+    assert not half.exists()
+
+
+def test_what_is_larger_than_memory_pushes_nothing_out(tmp_path: Path) -> None:
+    store, cache = KVStore(None, 100, 0), PrefixCache(100)
+    store.put("a", bytes(60))
+    store.put("b", bytes(101))
+    assert store.has("a")
+    assert not store.has("b")
+    cache.put((1,), bytes(60))
+    cache.put((2,), bytes(101))
+    assert (1,) in cache
+    assert (2,) not in cache
 
 
 def test_a_disk_that_cannot_be_written_is_said_and_costs_nothing_else(tmp_path: Path) -> None:

@@ -59,3 +59,12 @@ def test_a_template_that_fails_or_leaves_out_a_turn_is_named() -> None:
 def test_dates_and_loop_controls_of_newer_templates_work() -> None:
     source = "{{ strftime_now('%Y')[:1] }}{% for m in messages %}{{ m['content'] }}{% continue %}{% endfor %}"
     assert ChatTemplate(source).render(turns())[0].text == "2"
+
+
+def test_a_template_with_a_date_of_its_own_reads_the_same_every_day() -> None:
+    """Else all that was read ahead would be lost at midnight."""
+    source = (
+        "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}26 Jul 2024{% endif %}"
+        "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    )
+    assert ChatTemplate(source).render(turns())[0].text == "26 Jul 2024"

@@ -62,7 +62,8 @@ class Backend(Protocol):
     batch: int  # most tokens in one call of decode
     identity: str  # what saved cells depend on, beside the model
     trained_context: int  # tokens of context the model was trained for
-    cuts: bool  # whether the end of a sequence can be cut off
+    cuts: bool  # whether the end of a sequence can be cut off, and its beginning shared
+    moves: bool  # whether cells can be moved to other positions
 
     def tokenize(self, text: str, special: bool) -> list[int]: ...
     def piece(self, token: int) -> bytes: ...
@@ -95,6 +96,7 @@ class LlamaBackend:
         self.identity = f"llama-cpp-python {llama.__version__}, {config.kv_type}, flash {config.flash_attention}"
         self._model = _load_model(path, config)
         self.offloaded = logs.offloaded()  # layers on a GPU, and layers in all; (0, 0) where llama.cpp said nothing
+        self.identity += _long_context(self._model, self.cells)
         self.trained_context = int(llama.llama_model_n_ctx_train(self._model))
         self.cuts = not (llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model))
         self._vocab = llama.llama_model_get_vocab(self._model)
@@ -108,6 +110,7 @@ class LlamaBackend:
             llama.llama_model_free(self._model)
             raise
         self._memory = llama.llama_get_memory(self._context)
+        self.moves = self.cuts and bool(llama.llama_memory_can_shift(self._memory))
         self._rope = _rope(self._model) if config.kv_type == "f16" else None  # None: only llama.cpp moves cells
         self._proven = False  # that moving cells ourselves gives what llama.cpp's way does
         self._trial: tuple[int, bytes, int, int, int] | None = None  # a join by llama.cpp, to be compared with ours
@@ -309,6 +312,14 @@ def _rope(model: Any) -> rotate.Rope | None:
     )
     turned = int(_metadata(model, f"{name}.rope.dimension_count") or head)
     return rotate.Rope(float(_metadata(model, f"{name}.rope.freq_base") or 10_000), head, turned, halves[kind])
+
+
+def _long_context(model: Any, cells: int) -> str:
+    """Names which of two sets of angles a model turns its keys by, where it has one for long contexts (LongRoPE)."""
+    short = int(
+        _metadata(model, f"{_metadata(model, 'general.architecture')}.rope.scaling.original_context_length") or 0
+    )
+    return f", longer than {short}" if 0 < short < cells else ""
 
 
 def _metadata(model: Any, key: str) -> str:

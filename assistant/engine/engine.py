@@ -33,7 +33,9 @@ class Engine:
 
     def __init__(self, backend: Backend, template: ChatTemplate, config: EngineConfig, bos: int | None = None) -> None:
         if not backend.cuts:  # a state space model keeps no cells that could be cut off, moved or joined
-            config = replace(config, reuse="exact", draft_tokens=0, prefix_memory_bytes=0)
+            config = replace(config, draft_tokens=0, prefix_memory_bytes=0)
+        if not backend.moves:
+            config = replace(config, reuse="exact")
         self._backend = backend
         self._template = template
         self._config = config
@@ -205,7 +207,9 @@ class Engine:
             self._lock.notify()
 
     def _queued(self) -> int:
-        return sum(isinstance(job, Request) for job in self._inbox) + len(self._scheduler.waiting)
+        """Requests for answers that wait. What weighs words belongs to one that runs."""
+        jobs = (*self._inbox, *self._scheduler.waiting)
+        return sum(isinstance(job, Request) and not job.weighs for job in jobs)
 
     def _check_busy(self) -> None:
         if self._queued() >= self._config.queue:

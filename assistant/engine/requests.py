@@ -8,8 +8,9 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import accumulate
 
-from assistant.engine.backend import Sampler
+from assistant.engine.backend import Row, Sampler
 from assistant.engine.lookup import Lookup
 from assistant.engine.types import Done, Finish, Params, Piece
 
@@ -43,6 +44,11 @@ class TokenPrompt:
     def kept(self) -> tuple[Part, ...]:
         """The parts that are loaded rather than computed, in order."""
         return (self.head, *self.chunks) if self.chunks else ()
+
+    def boundary(self, known: int) -> int:
+        """The end of the last kept part within `known` tokens, or `known` itself where it goes beyond them all."""
+        ends = [0, *accumulate(len(part.tokens) for part in self.kept)]
+        return known if known >= ends[-1] else max(end for end in ends if end <= known)
 
 
 @dataclass(slots=True, eq=False)
@@ -153,6 +159,11 @@ class Slot:
     sequence: int
     tokens: list[int] = field(default_factory=list)
     job: Request | Reading | None = None
+    source: tuple[Slot, Request | Reading | None, int] | None = None  # whose cells it shares, and how many
+
+    def lean_on(self, other: Slot, cells: int) -> None:
+        """Notes that it shares another slot's first cells: they are held once, as long as that one's job runs."""
+        self.source = other, other.job, cells
 
     @property
     def request(self) -> Request | None:
@@ -164,7 +175,9 @@ class Slot:
 
     @property
     def reserved(self) -> int:
-        return self.job.room if self.job else 0
+        """Most cells that its job can come to need, beside those it shares."""
+        leans = self.source is not None and self.source[1] is not None and self.source[0].job is self.source[1]
+        return self.job.room - (self.source[2] if leans and self.source else 0) if self.job else 0
 
     @property
     def pending(self) -> tuple[int, ...]:
@@ -174,6 +187,12 @@ class Slot:
         if known < len(self.job.tokens) or not isinstance(self.job, Request):
             return self.job.tokens[known:]
         return tuple(self.job.completion[known - len(self.job.tokens) :])
+
+    def row(self, count: int) -> Row:
+        """The next `count` pending tokens; those of a request with the logits of the last, if no more follow."""
+        pending = self.pending
+        last = count == len(pending) and self.request is not None
+        return Row(self.sequence, len(self.tokens), pending[:count], logits=last)
 
 
 class TextOut:

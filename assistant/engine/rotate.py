@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ F16 = 1  # GGML_TYPE_F16
 _HEAD = struct.Struct("<IiII")  # mark, sequence, streams, cells
 _CELL = np.dtype([("position", "<i4"), ("sequences", "<u4"), ("sequence", "<i4")])
 _LAYER = struct.Struct("<iQ")  # type and row size, before a layer's rows
-_SAME = 2e-2  # of the largest key: two ways to turn a key in 16 bits differ by less
+_SAME, _LEAST = 5e-3, 1e-3  # of a pair's length, and beside it: two ways to turn a key in 16 bits differ by less
+_Key = TypeVar("_Key", np.float16, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,10 @@ def moved(data: bytes, by: int, rope: Rope) -> bytes | None:
 
 
 def alike(one: bytes, other: bytes, rope: Rope) -> bool:
-    """Whether two saved sequences are the same cells at the same positions, but for the rounding of their keys."""
+    """Whether two saved sequences are the same cells at the same positions, but for the rounding of their keys.
+
+    Pair by pair: other angles show in the slow pairs only when cells move far, and those may be short beside others.
+    """
     if len(one) != len(other):
         return False
     buffers = bytearray(one), bytearray(other)
@@ -61,9 +66,11 @@ def alike(one: bytes, other: bytes, rope: Rope) -> bool:
     if pairs[0] is None or pairs[1] is None:
         return False
     one_at, other_at = (_cells(buffer)["position"] for buffer in buffers)
-    keys = [found.astype(np.float32) for found in pairs if found is not None]
-    apart = np.abs(keys[0] - keys[1]).max(initial=0)
-    return bool(np.array_equal(one_at, other_at) and apart <= _SAME * np.abs(keys[0]).max(initial=0))
+    keys: list[NDArray[np.float32]] = [found.astype(np.float32) for found in pairs if found is not None]
+    apart: NDArray[np.float32] = keys[0] - keys[1]
+    close = np.hypot(*_pairs(apart, rope)) <= _SAME * np.hypot(*_pairs(keys[0], rope)) + _LEAST
+    rest = np.array_equal(keys[0][..., rope.turned :], keys[1][..., rope.turned :])  # it is not turned
+    return bool(np.array_equal(one_at, other_at) and rest and close.all())
 
 
 def _cells(buffer: bytearray) -> NDArray[np.void]:
@@ -89,7 +96,7 @@ def _keys(buffer: bytearray, rope: Rope) -> NDArray[np.float16] | None:
     return np.ndarray(shape, np.float16, buffer, at + _LAYER.size, (stride, row, 2 * rope.head, 2))
 
 
-def _pairs(keys: NDArray[np.float16], rope: Rope) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+def _pairs(keys: NDArray[_Key], rope: Rope) -> tuple[NDArray[_Key], NDArray[_Key]]:
     if rope.halves:
         return keys[..., : rope.turned // 2], keys[..., rope.turned // 2 : rope.turned]
     return keys[..., 0 : rope.turned : 2], keys[..., 1 : rope.turned : 2]

@@ -106,20 +106,33 @@ class Scheduler:
     def _admit(self) -> None:
         """First come, first served, but for what only weighs words: it takes a step or two, and an answer waits.
 
-        Who lacks cells of a chunk has it read and lets others pass meanwhile.
+        Who lacks cells of a chunk has it read and lets others pass meanwhile, if the reading finds room.
         """
         for request in sorted(self.waiting, key=lambda request: not request.weighs):
             if not request.weighs and len([slot for slot in self.running if not slot.weighs]) >= self._active:
                 break
-            if self._missing(request):
-                continue
-            slot = self._free_slot(request.room)
-            if slot is None and self._put_off():
-                slot = self._free_slot(request.room)
-            if slot is None:
+            if not self._follows(request) and self._missing(request):
+                self._start_readings()
+                if any(isinstance(slot.job, Reading) and not slot.job.background for slot in self._slots):
+                    continue
+                break  # else others could take each place that is freed
+            slot = self._slot_for(request) or (self._slot_for(request) if self._put_off() else None)
+            if slot:
+                self.waiting.remove(request)
+                self._place(slot, request)
+            elif not request.weighs:
                 break  # who does not fit yet waits, and so do those behind
-            self.waiting.remove(request)
-            self._place(slot, request)
+        self._start_readings()
+
+    def _follows(self, request: Request) -> bool:
+        """Whether it weighs words behind a prompt that runs, whose cells it shares."""
+        return request.weighs and self._nearest(request)[0] >= sum(len(part.tokens) for part in request.prompt.kept)
+
+    def _slot_for(self, request: Request) -> Slot | None:
+        """A slot for a request, if there is room for it; what weighs words needs none for what it shares."""
+        return self._free_slot(request.room - (self._nearest(request)[0] if request.weighs else 0))
+
+    def _start_readings(self) -> None:
         for reading in list(self.readings):
             if not self._start_reading(reading):
                 break
@@ -216,26 +229,31 @@ class Scheduler:
 
     def _load_prefix(self, slot: Slot, request: Request) -> int:
         """Length of the prefix that is known from a running prompt or an earlier one, after taking it over."""
-        others = [other for other in self._slots if other is not slot]
-        running, nearest = max(
-            ((shared(tuple(other.tokens), request.tokens), other) for other in others),
-            key=lambda pair: pair[0],
-            default=(0, slot),
-        )
+        running, nearest = self._nearest(request)
         free = self._backend.cells - sum(other.reserved for other in self._slots if other is not slot)
-        found = self._prefixes.longest(request.tokens, free)
-        if running >= (found[0] if found else 1):
-            known = _boundary(min(running, len(request.tokens) - 1), request.prompt.kept)
-            self._backend.share(nearest.sequence, slot.sequence, known)
-            return known
+        found = None if running and request.weighs else self._prefixes.longest(request.tokens, free)
+        if nearest and running >= (found[0] if found else 1):
+            self._backend.share(nearest.sequence, slot.sequence, running)
+            slot.lean_on(nearest, running)
+            return running
         if found is None:
             return 0
         length, _, data = found
-        known = _boundary(min(length, len(request.tokens) - 1), request.prompt.kept)
+        known = request.prompt.boundary(min(length, len(request.tokens) - 1))
         if known == 0 or not self._backend.load(slot.sequence, data):
             return 0
         self._backend.truncate(slot.sequence, known)
         return known
+
+    def _nearest(self, request: Request) -> tuple[int, Slot | None]:
+        """How much of a prompt one that runs begins with, and its slot; (0, None) for none."""
+        if not self._backend.cuts:
+            return 0, None
+        known, nearest = max(
+            ((shared(tuple(slot.tokens), request.tokens), slot) for slot in self._slots), key=lambda pair: pair[0]
+        )
+        known = request.prompt.boundary(min(known, len(request.tokens) - 1))
+        return (known, nearest) if known else (0, None)
 
     def _join(self, slot: Slot, request: Request, part: Part, at: int) -> bool:
         """Puts a kept part's cells at position `at`, where the slot's cells end."""
@@ -258,7 +276,7 @@ class Scheduler:
         for left, slot in zip(range(len(reading), 0, -1), reading, strict=True):
             share = min(-(-budget // left), len(slot.pending))
             if share:
-                rows.append((slot, _row(slot, share)))
+                rows.append((slot, slot.row(share)))
                 budget -= share
         return rows
 
@@ -282,8 +300,7 @@ class Scheduler:
 
     def _keep(self, slot: Slot, reading: Reading) -> None:
         """Stores the cells of a part that has been read, and hands them to those who wait for them."""
-        start = len(reading.head.tokens)
-        data = self._backend.save(slot.sequence, start, len(slot.tokens))
+        data = self._backend.save(slot.sequence, len(reading.head.tokens), len(slot.tokens))
         self._store.put(reading.part.key, data)
         for request in self.waiting:
             if reading.part in request.prompt.kept:
@@ -331,27 +348,18 @@ class Scheduler:
             if text:
                 request.emit(Piece(text))
         request.emit(request.done(finish))
-        if finish != "cancelled" and not request.params.weigh:  # that prompt does not come again
+        if finish != "cancelled" and not request.weighs and self._backend.cuts:  # what was weighed does not come again
             self._prefixes.put(tuple(slot.tokens), self._backend.save(slot.sequence, 0, len(slot.tokens)))
         self._release(slot)
 
     def _release(self, slot: Slot) -> Request | Reading:
         """Takes the job from its slot and frees the slot's cells."""
         assert slot.job is not None
-        job, slot.job, slot.tokens = slot.job, None, []
+        job, slot.job, slot.tokens, slot.source = slot.job, None, [], None
         if isinstance(job, Request) and job.sampler:
             job.sampler.close()
         self._backend.truncate(slot.sequence, 0)
         return job
-
-
-def _boundary(known: int, kept: tuple[Part, ...]) -> int:
-    """The end of the last kept part within `known` tokens, or `known` itself where it goes beyond them all."""
-    ends, at = [0], 0
-    for part in kept:
-        at += len(part.tokens)
-        ends.append(at)
-    return known if known >= at else max(end for end in ends if end <= known)
 
 
 def _beside(used: int, batch: int) -> int:
@@ -360,9 +368,3 @@ def _beside(used: int, batch: int) -> int:
     Whole tiles, as a tile that is begun costs as much as a full one (docs/lab.md).
     """
     return min(batch, max(batch // 8, _TILE * (used // _TILE + 1)))
-
-
-def _row(slot: Slot, count: int) -> Row:
-    pending = slot.pending
-    last = count == len(pending) and slot.request is not None
-    return Row(slot.sequence, len(slot.tokens), pending[:count], logits=last)

@@ -7,15 +7,20 @@ carry a checksum; one that is damaged or foreign is deleted, and its cells are c
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tempfile
 import threading
+import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 _MAGIC = b"KVCHUNK1"
+_FULL = 0.95  # of the limit
+_ABANDONED_S = 3600  # a file that is being written is younger
 _HEAD = len(_MAGIC) + 4 + 8  # magic, CRC-32 of the data, length of the data
 
 
@@ -35,13 +40,21 @@ class KVStore:
         self._memory: OrderedDict[str, bytes] = OrderedDict()
         self._memory_bytes, self._memory_used = memory_bytes, 0
         self._disk_bytes = disk_bytes
+        self._opened = time.time()
+        self._uncounted = 0  # bytes written since the folder was looked at
         self._lock = threading.RLock()
         self.trouble = ""
+        self._sweep()
         self._disk_used = sum(size for _, size, _ in self._files())
 
     def has(self, name: str) -> bool:
+        """Whether there are cells of that name. Their file counts as used now."""
         with self._lock:
-            return name in self._memory or (self._folder is not None and self._path(name).is_file())
+            if self._folder is not None:
+                with suppress(OSError):  # it is not there, or not ours to touch
+                    os.utime(self._path(name))
+                    return True
+            return name in self._memory
 
     def get(self, name: str) -> bytes | None:
         """The cells, or None when they are not kept or their file is damaged."""
@@ -62,8 +75,13 @@ class KVStore:
 
     @property
     def disk_full(self) -> bool:
-        """Whether what is put now pushes out what was put before."""
-        return self._folder is None or self._disk_used >= 0.95 * self._disk_bytes
+        """Whether what is put now pushes out what was used since the store was opened. What is older may go: cells of
+        another model, of documents that have changed, or that nobody asked for.
+        """
+        with self._lock:
+            if self._folder is None or self._disk_used < _FULL * self._disk_bytes:
+                return self._folder is None
+            return min((used for used, _, _ in self._files()), default=math.inf) >= self._opened
 
     def usage(self) -> tuple[int, int]:
         """Bytes in memory and on disk."""
@@ -71,7 +89,10 @@ class KVStore:
             return self._memory_used, self._disk_used
 
     def _remember(self, name: str, data: bytes) -> None:
-        self._memory_used += len(data) - len(self._memory.pop(name, b""))
+        self._memory_used -= len(self._memory.pop(name, b""))
+        if len(data) > self._memory_bytes:
+            return  # would push out all others and then itself
+        self._memory_used += len(data)
         self._memory[name] = data
         while self._memory_used > self._memory_bytes:
             _, oldest = self._memory.popitem(last=False)
@@ -114,12 +135,13 @@ class KVStore:
             self.trouble = f"{path.parent}: {error.strerror}"
         else:
             self._disk_used += len(data) + _HEAD
+            self._uncounted += len(data) + _HEAD
 
     def _make_room(self, size: int) -> None:
-        if self._disk_used + size <= self._disk_bytes:
+        if self._disk_used + size <= self._disk_bytes and self._uncounted < (1 - _FULL) * self._disk_bytes:
             return
         files = sorted(self._files())  # another process may have written or deleted: count again
-        self._disk_used = sum(length for _, length, _ in files)
+        self._disk_used, self._uncounted = sum(length for _, length, _ in files), 0
         for _, length, path in files:
             if self._disk_used + size <= self._disk_bytes:
                 return
@@ -128,6 +150,13 @@ class KVStore:
     def _discard(self, path: Path, size: int) -> None:
         path.unlink(missing_ok=True)
         self._disk_used -= size
+
+    def _sweep(self) -> None:
+        """Deletes what a killed process left half written."""
+        for path in self._folder.glob("*/*.part") if self._folder else ():
+            with suppress(OSError):
+                if path.stat().st_mtime < self._opened - _ABANDONED_S:
+                    path.unlink()
 
     def _files(self) -> list[tuple[float, int, Path]]:
         """Time of last use, size and path of each file."""
@@ -176,6 +205,8 @@ class PrefixCache:
     def put(self, tokens: tuple[int, ...], data: bytes) -> None:
         for known in [known for known in self._entries if known == tokens]:
             self._used -= len(self._entries.pop(known))
+        if len(data) > self._limit:
+            return  # would push out all others and then itself
         self._entries[tokens] = data
         self._used += len(data)
         while self._used > self._limit:

@@ -35,7 +35,8 @@ class ChatTemplate:
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
         )
         environment.globals["raise_exception"] = _raise
-        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+        if source and "strftime_now is defined" not in source:  # others have a date of their own, which does not
+            environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)  # change what is kept
         try:
             self._template = environment.from_string(source or CHATML)
         except TemplateError as error:

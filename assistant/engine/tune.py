@@ -119,7 +119,7 @@ class Bench:
         backend = self._load(job["model"], job["gpu_layers"], job["load"])
         prompt = (backend.tokenize(_TEXT, False) * _CONTEXT_TOKENS)[: max(_DEPTH, job["batch"])]
         read, prefill_tok_s = _prefill(backend, prompt, job["batch"])
-        depth = _fill(backend, read) if backend.cuts else read
+        depth = _fill(backend, read) if backend.moves else read
         behind_tok_s = _behind(backend, prompt[0], depth, job["batch"])
         step_s = _step_times(backend, prompt[0], depth, job["widths"])
         return Speeds(prefill_tok_s, behind_tok_s, step_s, backend.offloaded)
