@@ -126,6 +126,11 @@ def near(day: str, reference: str) -> str | None:
     return next((iso for iso in days if timedelta(0) <= latest - date.fromisoformat(iso) <= _A_MONTH), None)
 
 
+def is_month(word: str) -> bool:
+    """Whether a word is a month's name, or short for one, in one of the known languages."""
+    return word.casefold() in _MONTHS
+
+
 def _read(match: re.Match[str]) -> Iterator[StatedDate]:
     parts = match.groupdict()
     month, day = _month(match), parts.get("day")

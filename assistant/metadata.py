@@ -24,6 +24,7 @@ _PARAGRAPHS = 3  # among which the one with the dateline is
 
 _LIST_ITEM = re.compile(r"(?:[-*+•‣◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s|[|>{}<\[]|```|~~~")
 _HEADING = re.compile(r"#{1,6}\s+(?P<title>.*?)\s*#*$|<h\d[^>]*>(?P<tagged>.*?)</h\d>", re.IGNORECASE)
+_FIRST_LEVEL = re.compile(r"#\s|<h1\b", re.IGNORECASE)
 _UNDERLINE = re.compile(r"={3,}|-{3,}|\^{3,}|~{3,}")
 _ORNAMENT = re.compile(
     r"\[?!\[.*|<(?!h\d)[^>]*>.*|[^\w\s{}<>()\[\]]+|[\d/.:\s-]+|https?://\S+|skip to (?:main )?content|advertisement",
@@ -48,6 +49,19 @@ _PART = re.compile(
     r"summary|preface|foreword|disclaimer|references|第[一二三四五六七八九十\d]+[章节回].*",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"\d{1,2}[.)]\s.*")
+_PAGE_NUMBER = re.compile(
+    r"(?:page|p\.|seite|página|pagina|pág\.)\s*\d+(?:\s*(?:of|/|von|sur|de|di|van)\s*\d+)?|"
+    r"第\s*\d+\s*[页頁](?:[\s/,，]*共\s*\d+\s*[页頁])?",
+    re.IGNORECASE,
+)
+_MINUTES = r"\d{1,3}[\s-]*(?:min\w*\b\.?|分钟|分鐘)"
+_READING_TIME = re.compile(
+    rf"(?:(?:estimated )?reading time|time to read|lesezeit|temps de lecture|tiempo de lectura|tempo di lettura|"
+    rf"tempo de leitura|leestijd|阅读时间|预计阅读|閱讀時間)\s*[:：]?\s*\W?{_MINUTES}.{{0,20}}|"
+    rf"{_MINUTES}\s*(?:read|lesezeit|de lecture|de lectura|di lettura|de leitura|leestijd|阅读|閱讀)(?:\W.{{0,30}})?",
+    re.IGNORECASE,
+)
 _SALUTATION = re.compile(
     r"(?:dear|hi|hello|hey|good (?:morning|afternoon|evening))\b(?:.{0,60}[,:]|!?)|to whom it may concern.*",
     re.IGNORECASE,
@@ -66,6 +80,7 @@ _RECORD = re.compile(
 )
 _TITLE_AND_OUTLET = re.compile(r"(?P<title>.{8,}?)\s*(?:\||\s[–—-]\s)\s*(?P<outlet>[^|–—]+)")
 _NOT_AT_END = re.compile(r"[,;:、，；：。]$|(?<!\bInc)(?<!\bLtd)(?<!\bCo)(?<!\b[A-Z])\.[\"'”’)]*$")
+_AROUND = (_ORNAMENT, _SECTION, _KICKER, _CAPTION, _UNDERLINE, _PAGE_NUMBER, _READING_TIME)  # what is no title
 _LONGEST_TITLE = 220  # characters
 _SHORT = 60  # characters; shorter lines may end in a full stop and still be no paragraph
 
@@ -172,23 +187,43 @@ def _leading_date(text: str) -> str | None:
 
 
 def _title(head: Sequence[_Line], rest: Sequence[_Line], log: bool) -> list[Statement]:
-    """The first line that is neither a statement nor an ornament, if it has the form of a title; and the publisher
-    that stands beside it.
+    """The main heading, or else the first line that is neither a statement nor an ornament, if it has the form of a
+    title; and the publisher that stands beside it. A heading of a lower level names a part, unless one of the first
+    level, such as a date, stands above it.
     """
     if any(_SALUTATION.fullmatch(line.text) for line in [*head, *rest[:1]]):
         return []
     beside = [line.text for line in head if names.is_outlet(line.text) or names.is_institution(line.text)]
-    for number, line in enumerate(head):
+    first_level = _first_level(head)
+    begin = _main_heading(head, first_level)
+    for number, line in enumerate(head[begin:], begin):
         following, *later = [*head[number + 1 : number + 4], *rest[:1], None]
         heading = _heading(line.text)
         text = heading or line.text
         dated = None if log else _dated_title(text)
         if dated is None and (dates.alone(text) if heading else _is_beside_title(line)):
             continue
+        if heading and (_PART.fullmatch(heading) or not any(at <= number for at in first_level)):
+            break
         if dated or heading or _is_headline(line, following, later):
             return [*(dated or _named(text)), *(Statement("publisher", name, Strength.BESIDE) for name in beside[:1])]
         break
     return [statement for name in beside[:1] for statement in _sole_name(name, rest)]
+
+
+def _first_level(head: Sequence[_Line]) -> list[int]:
+    """Which lines are headings of the first level."""
+    underlined = [number for number, (_, below) in enumerate(pairwise(head)) if re.fullmatch("={3,}", below.text)]
+    return sorted([*underlined, *(number for number, line in enumerate(head) if _FIRST_LEVEL.match(line.text))])
+
+
+def _main_heading(head: Sequence[_Line], first_level: Sequence[int]) -> int:
+    """The line of the first heading of the first level, which says more than a plain line above it: that may be a page
+    header or the name of a department. 0 without one, and where it is a date or names a part.
+    """
+    at = next(iter(first_level), 0)
+    text = (_heading(head[at].text) or head[at].text) if head else ""
+    return 0 if dates.alone(text) or _PART.fullmatch(text) or _NUMBERED.fullmatch(text) else at
 
 
 def _heading(text: str) -> str | None:
@@ -207,7 +242,7 @@ def _sole_name(name: str, rest: Sequence[_Line]) -> Iterator[Statement]:
 
 def _is_beside_title(line: _Line) -> bool:
     """Whether a line is of the kinds that stand around a title."""
-    if any(form.fullmatch(line.text) for form in (_ORNAMENT, _SECTION, _KICKER, _CAPTION, _UNDERLINE)):
+    if any(form.fullmatch(line.text) for form in _AROUND):
         return True
     stated = statements.line(line.text) is not None
     return stated or names.is_outlet(line.text) or names.is_institution(line.text)

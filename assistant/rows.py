@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 _NUMBER = re.compile(r"[\s$€£¥(+-]*\d[\d.,'\s]*[%)]?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 _WHEN = re.compile(r"(?:1[5-9]|20|21)\d\d|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*")
+_NO_VALUE = re.compile(r"n\.?/?[ad]\.?|tb[adc]|none|null|nil|unknown|pending|\W+|\w", re.IGNORECASE)
 _LONGEST_HEADING = 100  # characters
 _HEAD_ROWS = 10  # among which the row of headings is
 
@@ -17,22 +19,61 @@ def lines(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
     The headings are the first row that fills most columns, if it holds words, years and dates and no other numbers.
     What stands above it are titles. Of two columns of the same name the second is "Name (2)". Without such a row cells
-    are apart by " | ".
+    are apart by " | ". Behind an empty row another table may begin, with headings of its own; else the old ones go on.
     """
-    tidy = [[" ".join(cell.split()) for cell in row] for row in rows]
-    tidy = [row for row in tidy if any(row)]
-    at = _headings(tidy)
-    for row in tidy[: at or 0]:
-        yield " | ".join(cell for cell in row if cell)
-    if at is None:
-        yield from (" | ".join(row).strip(" |") for row in tidy)
-        return
-    heads = _numbered(tidy[at])
-    if at + 1 == len(tidy):
-        yield " | ".join(heads)
-    for row in tidy[at + 1 :]:
-        named = ((heads[place] if place < len(heads) else "", cell) for place, cell in enumerate(row) if cell)
-        yield "; ".join(f"{head}: {cell}" if head else cell for head, cell in named)
+    blocks = list(_blocks([" ".join(cell.split()) for cell in row] for row in rows))
+    everything = [row for block in blocks for row in block]
+    first = _headings(everything)
+    places = list(_places(blocks, first))
+    heads: list[str] = []
+    for number, (block, at) in enumerate(zip(blocks, places, strict=True)):
+        last = number + 1 == len(blocks)
+        renamed = not last and places[number + 1] is not None
+        if at is not None:
+            heads = _numbered(block[at])
+            titles = at + (at + 1 == len(block) and (renamed or last))  # headings of nothing are a line of their own
+        else:
+            alone = renamed and all(sum(map(bool, row)) == 1 for row in block)
+            titles = len(block) if alone or (first is not None and not heads) else 0
+        yield from (" | ".join(cell for cell in row if cell) for row in block[:titles])
+        for row in block[titles if at is None else at + 1 :]:
+            yield _named(row, heads) if heads else " | ".join(row).strip(" |")
+
+
+def _blocks(rows: Iterable[list[str]]) -> Iterator[list[list[str]]]:
+    """The rows between empty ones."""
+    for filled, block in groupby(rows, any):
+        if filled:
+            yield list(block)
+
+
+def _places(blocks: Sequence[Sequence[Sequence[str]]], first: int | None) -> Iterator[int | None]:
+    """Where in each block a row of headings stands; the first one is the row `first`, counted through all blocks."""
+    heads: Sequence[str] = ()
+    begin = 0
+    for block in blocks:
+        here = first is not None and begin <= first < begin + len(block)
+        place = first - begin if here and first is not None else _headings(block)
+        begin += len(block)
+        if place is not None and not here and block[place] != heads and not _is_above_numbers(block, place):
+            place = None
+        heads = heads if place is None else block[place]
+        yield place
+
+
+def _is_above_numbers(block: Sequence[Sequence[str]], at: int) -> bool:
+    """Whether a word or year of a row stands above nothing but numbers: rows of words alone may be values as well."""
+    for place, head in enumerate(block[at]):
+        below = [row[place] for row in block[at + 1 :] if place < len(row) and row[place]]
+        names = _WHEN.fullmatch(head) or not (_NUMBER.fullmatch(head) or _NO_VALUE.fullmatch(head))
+        if head and names and below and all(map(_NUMBER.fullmatch, below)):
+            return True
+    return False
+
+
+def _named(row: Sequence[str], heads: Sequence[str]) -> str:
+    named = ((heads[place] if place < len(heads) else "", cell) for place, cell in enumerate(row) if cell)
+    return "; ".join(f"{head}: {cell}" if head else cell for head, cell in named)
 
 
 def _headings(rows: Sequence[Sequence[str]]) -> int | None:

@@ -4,17 +4,20 @@ A mark (sentence-ending characters with the quotes, brackets and reference marke
 may end a sentence. Whether it does is decided from the sentence so far and a bounded stretch of what follows, so the
 outcome depends neither on how a stream was chopped nor on text far away. The sentencex package knows abbreviations
 of many languages and decides about plain full stops; the rules here decide about everything around them: quotations,
-brackets, ellipses, enumerations, references, line breaks and the abbreviations that it lacks.
+brackets, ellipses, enumerations, references, line breaks and the abbreviations that it lacks. As nobody tells the
+language of most texts, and guessing it for each would cost more than cutting it, they hold for all languages.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import sentencex  # type: ignore[import-untyped]
 
+from assistant.dates import is_month
 from assistant.records import Span
 
 _NO_SPACE_STOPS = "。！？｡．؟۔।॥။።։⁇⁈⁉‼"  # end a sentence without white space after them
@@ -51,8 +54,23 @@ _SPEAKER_CJK = re.compile(r"[^\s，。！？；：“”]{0,8}?(?:说|說|道|�
 _CLAUSE_END = re.compile(r"[\s，。！？；：“”]")
 
 _TITLES = "mr|mrs|ms|dr|prof|messrs|mme|mlle|sr|sra|srta|hon|rev|gen|lt|col|capt|sgt|cmdr|maj|adm|rep|sen|gov|pres|mt"
-_NEVER_LAST = re.compile(rf"{_TITLES}|e\.g|i\.e|vs|cf|viz|approx|resp|incl|esp|ca", re.IGNORECASE)
-_BEFORE_NUMBER = re.compile(r"nos?|nr|chap|ch|vols?|eqs?|figs?|secs?|tab|paras?|pp?|est|ed", re.IGNORECASE)
+# Abbreviations of other languages are those that no English sentence ends with, for the language is seldom known.
+_FOREIGN_TITLES = (
+    r"dra|sres|dña|exm[oa]|dott|dott\.ssa|prof\.ssa|sigg|sig\.ra|avv|dhr|mevr|drs|проф|акад|ул|"
+    r"(?-i:[Ss]ig|Hrn?|Frl?|Dipl|Ing|MM)"  # ING, HR and the like are words
+)
+_NEVER_LAST = re.compile(
+    rf"{_TITLES}|{_FOREIGN_TITLES}|e\.g|i\.e|vs|cf|viz|approx|resp|incl|esp|ca|bzw|vgl|ggf|evtl|inkl|zzgl|sog|см",
+    re.IGNORECASE,
+)
+_BEFORE_NUMBER = re.compile(
+    r"nos?|nr|chap|ch|vols?|eqs?|figs?|secs?|tab|paras?|pp?|est|ed|arts?|abs|p[áa]gs?|n[úu]ms?|nrn|bde?|kap|ziff|rn|"
+    r"rz|abb|anm|\w*str|tel|blz|стр?|гл|рис|табл|пп?",
+    re.IGNORECASE,
+)
+_ORDINAL = re.compile(r"\d{1,2}")
+_AFTER_ORDINAL = re.compile(r"jahrhundert\w*|jh|weltkrieg\w*|auflage|lebensjahr\w*|geburtstag\w*", re.IGNORECASE)
+_VERB_OR_MONTH = frozenset(["may", "march"])  # in English, which has no full stop behind the day
 _ABBREVIATION = re.compile(
     r"al|etc|inc|ltd|co|corp|bros|dept|univ|assn|govt|inst|jr|st|ft|mon|tues?|wed|thu|thurs?|fri|sat|sun|"
     r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|\w|.*\..*",
@@ -76,7 +94,8 @@ def spans(text: str, language: str | None = None) -> list[Span]:
     """The sentences of `text`, in order and without surrounding white space; together they hold all that is not
     white space. Headings, list items, table rows and other lines that stand alone are sentences of their own.
 
-    `language` is a code such as "de" or "pt-BR" and chooses the abbreviations; None stands for English.
+    `language` is a code such as "de" or "pt-BR" and chooses the abbreviations; None stands for English,
+    and for those of other languages that no English sentence ends with.
     """
     code = _code(language)
     found = []
@@ -255,6 +274,10 @@ def _full_stop_ends(text: str, start: int, at: int, following: str, language: st
     last = found[0].lstrip(_OPENERS) if found else ""
     if _NEVER_LAST.fullmatch(last) or (_BEFORE_NUMBER.fullmatch(last) and following[0].isdigit()):
         return False
+    if _is_initial(last) and following[0].isupper():
+        return False
+    if _ORDINAL.fullmatch(last) and _follows_ordinal(following):
+        return False
     if following[0].islower() and _ABBREVIATION.fullmatch(last):
         return False
     if _ACRONYM.fullmatch(last):
@@ -263,6 +286,18 @@ def _full_stop_ends(text: str, start: int, at: int, following: str, language: st
         return not following[0].islower()
     window = f"{text[low:at].translate(_FLATTEN)}. {following}"
     return len(sentencex.segment(language, window)[-1]) <= len(following)
+
+
+def _is_initial(word: str) -> bool:
+    """Whether this is one capital letter of an alphabet other than Latin, whose initials sentencex knows."""
+    return len(word) == 1 and word.isupper() and not unicodedata.name(word, "").startswith("LATIN")
+
+
+def _follows_ordinal(word: str) -> bool:
+    """Whether a number with a full stop before this word is an ordinal, as in "am 3. Oktober"."""
+    if _AFTER_ORDINAL.fullmatch(word):
+        return True
+    return is_month(word) and word.casefold() not in _VERB_OR_MONTH
 
 
 def _enclosed(text: str, start: int, at: int, final: bool) -> bool | None:

@@ -71,6 +71,28 @@ def test_other_languages():
     assert cut("One here. Two there.", "qqq") == ["One here.", "Two there."]
 
 
+OTHERS = [  # texts of several languages, read by the rules for English
+    ["Er kam am 3. Oktober 2024 nach Wien.", "Am 5. Jan. ging er.", "Es war im 19. Jahrhundert."],
+    ["Nach § 3 Abs. 2 gilt das.", "Siehe Kap. 3, Abb. 4 und Hauptstr. 5, vgl. Kapitel 6 bzw. Anhang 2.", "Gut."],
+    ["Según el art. 14 de la ley, pág. 3 y núm. 4.", "La Dra. Ruiz llegó."],
+    ["Il sig. Rossi e la sig.ra Bianchi parlano.", "Ciao."],
+    ["Hr. Meier und Fr. Müller kamen.", "Der Dipl. Ing. Huber ging."],
+    ["Стихи А. С. Пушкина на стр. 5.", "Конец."],
+    ["Ο Κ. Π. Καβάφης έγραψε.", "Τέλος."],
+    # and English that looks like it
+    ["It was plan B.", "Then he came in at number 3.", "May she rest."],
+    ["The index rose by 12.", "Oil fell by 5.", "March was better."],
+    ["He works for ING.", "She works in HR.", "The SIG.", "The end."],
+]
+
+
+@pytest.mark.parametrize("sentences", OTHERS)
+def test_other_languages_without_being_told(sentences: list[str]):
+    assert cut(" ".join(sentences)) == sentences
+    whole, rest = streamed(list(" ".join(sentences)))
+    assert [*map(str.strip, whole), *cut(rest)] == sentences
+
+
 def test_lines_that_stand_alone():
     text = (
         "SOURCE / ECONOMY\nA headline without a full stop\nPublished: Dec 05, 2025 04:56 PM\n\nFirst. Second.\nThird."
@@ -152,6 +174,9 @@ BITS = [
         "Dec.",
         "5",
         "No.",
+        "Abs.",
+        "Oktober",
+        "А.",
         "1.",
         "It",
         "I",

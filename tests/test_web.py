@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -321,6 +322,44 @@ def test_the_keyboard_reaches_a_quote_and_comes_back(visit):
     assert tab.lit_quote() == FIRST
     tab.page.keyboard.press("Escape")
     expect(tab.page.locator("#now .marker >> nth=0")).to_be_focused()
+
+
+@pytest.mark.browser
+def test_the_keyboard_reaches_a_quote_while_text_is_selected(visit):
+    tab = visit()
+    tab.ask(QUESTION)
+    tab.answer()
+    tab.page.focus("#now .marker >> nth=0")
+    tab.page.evaluate("window.getSelection().selectAllChildren(document.querySelector('#now .question'))")
+    tab.page.keyboard.press("Enter")
+    assert tab.lit_quote() == FIRST
+
+
+@pytest.mark.browser
+def test_a_copied_answer_is_without_what_a_screen_reader_hears(fake, visit):
+    fake.trust = "strict"
+    tab = visit()
+    tab.ask(QUESTION)
+    tab.answer()
+    tab.page.evaluate("window.getSelection().selectAllChildren(document.querySelector('#now .answer'))")
+    tab.page.keyboard.press("Control+C")
+    tab.page.focus("#question textarea")
+    tab.page.keyboard.press("Control+V")
+    expect(tab.page.locator("#question textarea")).to_have_value(re.compile(re.escape(FIRST)))
+    copied = tab.page.input_value("#question textarea")
+    assert "Answer:" not in copied
+    assert "In source" not in copied
+
+
+@pytest.mark.browser
+def test_text_runs_from_the_side_of_its_script(visit):
+    tab = visit()
+    tab.ask(QUESTION)
+    tab.answer()
+    shown = "#sources .shown"
+    for part in ("#now .question", "#now .answer", f"{shown} .about", f"{shown} h3", f"{shown} blockquote"):
+        expect(tab.page.locator(part).first).to_have_css("unicode-bidi", "plaintext")
+        expect(tab.page.locator(part).first).to_have_css("text-align", "start")
 
 
 @pytest.mark.browser

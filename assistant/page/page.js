@@ -97,7 +97,8 @@
   document.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest?.(selector);
     const summary = at("details[data-key] > summary");
-    if (at(LEADS) && !String(window.getSelection())) choose(at(LEADS));
+    const selecting = event.detail > 0 && String(window.getSelection()); // 0 is the keyboard's click
+    if (at(LEADS) && !selecting) choose(at(LEADS));
     else if (at(".back")) goBack();
     else if (at(".example")) ask(at(".example").textContent);
     else if (at("#docs-toggle")) showLibrary(!document.body.classList.contains("library-open"));
