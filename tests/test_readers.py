@@ -60,6 +60,74 @@ def test_hidden_text_of_a_web_page_is_left_out_and_told():
     assert content.notes == ("Hidden text left out: 15 characters.",)
 
 
+@pytest.mark.parametrize(
+    ("page", "text", "hidden"),
+    [
+        ("<div style='font-size:0px'>\n<div style='font-size:13px'>Seen</div>Not</div>", "Seen", 3),
+        ("<p style='font-size:0'>No<b> no</b><font size='3'>Seen</font></p>", "Seen", 4),
+        ("<div style='font-size:0'><p style='font-size:1em'>No</p><p style='font-size:100%'>No</p></div>S", "S", 4),
+        ("<p style='font-size:0.8em'>Seen</p><p style='font-size:0;font-size:12px'>Too</p>", "Seen\n\nToo", 0),
+        ("<p>a<span style='font-size:0'>no</span>b</p>", "ab", 2),
+        ("<p style='font-size:12px'>a<span style='mso-ansi-font-size:0'>b</span></p>", "ab", 0),
+    ],
+)
+def test_no_size_hides_text_down_to_where_another_is_stated(page: str, text: str, hidden: int):
+    content = readers.read(f"<html><body>{page}</body></html>".encode(), "a.html")
+    assert content.text == text
+    assert content.notes == ((f"Hidden text left out: {hidden} characters.",) if hidden else ())
+
+
+def test_a_newsletter_whose_cells_have_no_size_of_their_own():
+    cell = '<td style="font-size:0px;padding:10px"><div style="font-size:13px">{}</div></td>'
+    page = f"<table><tr>{cell.format('The lamp is lit.')}</tr><tr>{cell.format('The sea is calm.')}</tr></table>"
+    message = EmailMessage()
+    message["Subject"] = "News"
+    message.set_content(page, subtype="html")
+    assert text_of(message.as_bytes(), "a.eml") == "Subject: News\n\nThe lamp is lit.\n\nThe sea is calm."
+
+
+LONG = "The keeper of the lamp writes down what the sea and the weather did in the hours of the night. " * 3
+
+
+@pytest.mark.parametrize(
+    ("part", "kept"),
+    [
+        ("<h2 id='related-work'>Related work</h2><p>Seen</p>", "## Related work\n\nSeen"),
+        ("<section id='search'><h2>2.1 Search¶</h2><p>Seen</p></section>", "## 2.1 Search¶\n\nSeen"),
+        ("<div id='metadata-1' class='level2'><h3>Metadata</h3>Seen</div>", "### Metadata\n\nSeen"),
+        ("<p id='toc'>Seen</p><ul><li class='menu'>Too</ul>", "Seen\n\n- Too"),
+        ("<p>The <a id='search'>search</a> is <span id='ads'>slow</span>.</p>", "The search is slow."),
+        ("<aside class='warning'><p>Hot!</p></aside>", "Hot!"),
+        ("<aside class='sidebar'><p>Hot!</p></aside>", ""),
+        (f"<aside class='sidebar'><p>{LONG}</p></aside>", LONG.strip()),
+        ("<aside>See <a href='/'>all our other articles</a></aside>", ""),
+        ("<div id='search'><h2>Find</h2>Gone</div>", ""),
+        ("<div class='related' id='related'><h2>Related</h2>Gone</div>", ""),
+        ("<ul id='menu'><li>Gone</ul>", ""),
+    ],
+)
+def test_what_stands_in_the_text_is_not_judged_by_the_names_of_its_headings(part: str, kept: str):
+    text = text_of(f"<html><body><main><p>{LONG}{LONG}</p>{part}</main></body></html>", "a.html")
+    assert text == "\n\n".join(filter(None, [(LONG + LONG).strip(), kept]))
+
+
+@pytest.mark.parametrize(
+    ("outside", "kept"),
+    [
+        ("<div>Home News Weather</div>", False),
+        ("<h1>On Lamps</h1>", True),
+        (f"<p>{LONG}</p>", True),
+        (f"<p><a href='/'>{LONG}</a></p>", False),
+    ],
+)
+@pytest.mark.parametrize("element", ["main", "article"])
+def test_the_main_element_is_taken_alone_where_no_text_stands_outside_it(element: str, outside: str, kept: bool):
+    page = f"<body>{outside}<table><tr><td><{element}><p>{LONG}</p></{element}></td></tr></table></body>"
+    text = text_of(page, "a.html")
+    assert text.endswith(LONG.strip())
+    assert (len(text) > len(LONG)) is kept
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "shift_jis"])
 def test_encodings_of_web_pages(encoding: str):
     word = "日本語の文章" if encoding == "shift_jis" else "Zürich"
