@@ -14,6 +14,7 @@ from assistant.errors import DamagedFile
 from assistant.formula import formula
 from assistant.markup import Element, local
 from assistant.packed import Packed
+from assistant.raised import CLOSES, OPENS, settled
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _HEADING = re.compile(r"heading\s*(\d)|title$", re.IGNORECASE)
@@ -160,7 +161,7 @@ class _Writer:
     def _paragraph(self, paragraph: Element) -> tuple[str, bool]:
         parts: list[str] = []
         self._inline(paragraph, parts)
-        text = "\n".join(" ".join(line.split()) for line in "".join(parts).split("\n")).strip()
+        text = "\n".join(" ".join(line.split()) for line in settled("".join(parts)).split("\n")).strip()
         properties = paragraph.find(f"{_W}pPr")
         if not text or properties is None:
             return text, False
@@ -191,10 +192,24 @@ class _Writer:
                 parts.append(f" {formula(child)} ")
             elif tag in ("footnotereference", "endnotereference"):
                 parts.append(f"[{child.get(f'{_W}id')}]")
-            elif tag == "r" and child.find(f"{_W}rPr/{_W}vanish") is not None:
+            elif tag == "r" and _is_on(child.find(f"{_W}rPr/{_W}vanish")):
                 self.hidden += sum(len(text.text or "") for text in child.iter(f"{_W}t"))
+            elif tag == "r" and _is_raised(child):
+                parts.append(OPENS)
+                self._inline(child, parts)
+                parts.append(CLOSES)
             elif tag not in _SKIPPED and tag not in ("txbxcontent", "fallback", "pict"):
                 self._inline(child, parts)
+
+
+def _is_on(switch: Element | None) -> bool:
+    """Whether a property that is on or off is there, and not switched off again."""
+    return switch is not None and switch.get(f"{_W}val") not in ("0", "false", "off")
+
+
+def _is_raised(run: Element) -> bool:
+    place = run.find(f"{_W}rPr/{_W}vertAlign")
+    return place is not None and place.get(f"{_W}val") == "superscript"
 
 
 def _is_fallback(element: Element) -> bool:

@@ -11,6 +11,7 @@ from assistant.content import Content
 from assistant.errors import DamagedFile
 from assistant.markup import Element, local
 from assistant.packed import Packed
+from assistant.raised import CLOSES, OPENS, settled
 from assistant.read_office import core_facts
 
 _TITLES = ("title", "ctrTitle")
@@ -197,9 +198,16 @@ def _paragraphs(shape: Element) -> Iterator[str]:
         parts = []
         for part in paragraph.iter():
             if local(part) == "t":
-                parts.append(part.text or "")
+                text = part.text or ""
+                parts.append(f"{OPENS}{text}{CLOSES}" if _is_raised(part) else text)
             elif local(part) in ("br", "tab"):
                 parts.append(" ")
-        text = " ".join("".join(parts).split())
+        text = " ".join(settled("".join(parts)).split())
         if text:
             yield text
+
+
+def _is_raised(text: Element) -> bool:
+    run = text.getparent()
+    properties = [] if run is None else [each for each in run if local(each) == "rpr"]
+    return any(re.match(r"0*[1-9]", each.get("baseline") or "") for each in properties)  # negative ones stand below

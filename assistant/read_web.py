@@ -10,6 +10,7 @@ import re
 from assistant import dates, decode, grid, main_text, markup
 from assistant.content import Content, Facts, stated_title
 from assistant.markup import Element, local
+from assistant.raised import CLOSES, OPENS, settled
 
 _BLOCKS_LIST = (
     "p div section article main header footer address blockquote figure figcaption form fieldset dl dt dd ul ol li "
@@ -20,6 +21,7 @@ _CHARSET = re.compile(
     rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""", re.IGNORECASE
 )
 _LONG_CELL = 300  # characters; a table with longer cells arranges a page
+_RAISED = re.compile(r"vertical-align\s*:\s*super", re.IGNORECASE)
 _TITLE_END = re.compile(r"\s+(?:[|·»–—-])\s+[^|·»–—]+$")
 
 
@@ -113,6 +115,10 @@ class _Writer:
             self._line.append(_formula(element))
         elif tag in _BLOCKS or (tag in ("td", "th", "tr")):
             self._block(element, tag)
+        elif _is_raised(element):
+            self._line.append(OPENS)
+            self._inside(element)
+            self._line.append(CLOSES)
         else:
             self._inside(element)
 
@@ -135,7 +141,7 @@ class _Writer:
         self._prefix = ""
 
     def _end(self) -> None:
-        text = re.sub(r" *\n *", "\n", re.sub(r" +", " ", "".join(self._line))).strip()
+        text = re.sub(r" *\n *", "\n", re.sub(r" +", " ", settled("".join(self._line)))).strip()
         self._line = []
         if text:
             if self._prefix.startswith("#"):
@@ -165,6 +171,10 @@ class _Writer:
 
 def _collapsed(text: str | None) -> str:
     return re.sub(r"[\s\xa0]+", " ", text) if text else ""
+
+
+def _is_raised(element: Element) -> bool:
+    return local(element) == "sup" or _RAISED.search(element.get("style") or "") is not None
 
 
 def _bullet(item: Element) -> str:
@@ -226,14 +236,15 @@ def _spaced(cell: Element) -> str:
 
     def walk(element: Element) -> None:
         apart = " " if local(element) in _BLOCKS or local(element) == "br" else ""
-        parts.append(apart + (element.text or ""))
+        opens, closes = (OPENS, CLOSES) if _is_raised(element) else (apart, apart)
+        parts.append(opens + (element.text or ""))
         for child in element:
             walk(child)
             parts.append(child.tail or "")
-        parts.append(apart)
+        parts.append(closes)
 
     walk(cell)
-    return " ".join("".join(parts).split())
+    return " ".join(settled("".join(parts)).split())
 
 
 def _span(cell: Element, name: str) -> int:

@@ -128,6 +128,22 @@ def test_the_main_element_is_taken_alone_where_no_text_stands_outside_it(element
     assert (len(text) > len(LONG)) is kept
 
 
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("10<sup>6</sup> m<sup>2</sup>", "10^6 m2"),
+        ("in 2019<sup><a href='#n'>3</a></sup>", "in 2019^3"),
+        ("10<sup>\u2212</sup><sup>6</sup>", "10^\u22126"),
+        ("on the 21<sup>st</sup> of 2019<sup>[3]</sup>", "on the 21st of 2019[3]"),
+        ("5 <sup>6</sup>", "5 6"),
+        ("10<span style='vertical-align: super'>6</span>", "10^6"),
+    ],
+)
+def test_raised_digits_of_a_web_page_do_not_change_the_number_before_them(html: str, text: str):
+    assert text_of(f"<p>{html}</p>", "a.html") == text
+    assert text_of(f"<table><tr><td>a<td>{html}</table>", "a.html") == f"a | {text}"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "shift_jis"])
 def test_encodings_of_web_pages(encoding: str):
     word = "日本語の文章" if encoding == "shift_jis" else "Zürich"
@@ -173,6 +189,17 @@ def test_a_word_document():
     content = readers.read(docx(body, header1=p("Head"), footer1=p("Page 1"), footnotes=note), "a.docx")
     assert content.text == "Head\n\n## Lamps\n\nOne\n\n- x\n- y\n\na | b\nc | d\n\nnew\n\nseen\n\nFootnote 2: A note"
     assert content.notes == ("Hidden text left out: 6 characters.",)
+
+
+def test_raised_digits_and_switches_of_a_word_document():
+    def run(text: str, properties: str = "") -> str:
+        return f"<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t></w:r>"
+
+    raised = '<w:vertAlign w:val="superscript"/>'
+    powers = run("10") + run("-", raised) + run("6", raised) + run(" m") + run("2", raised)
+    shown = run("seen", '<w:vanish w:val="0"/>') + run("not", "<w:vanish/>")
+    body = f"<w:p>{powers}</w:p><w:p>{shown}</w:p>"
+    assert text_of(docx(body), "a.docx") == "10^-6 m2\n\nseen"
 
 
 def test_formulas_of_a_word_document():
@@ -249,6 +276,11 @@ def test_a_presentation_without_a_slide_that_can_be_read_is_damaged():
     broken = {"ppt/slides/slide1.xml": "<p:sld", "ppt/slides/slide2.xml": ""}
     with pytest.raises(DamagedFile, match="slides cannot be read"):
         readers.read(slides(broken), "a.pptx")
+
+
+def test_raised_digits_of_a_presentation():
+    runs = "</a:t></a:r><a:r><a:rPr baseline='30000'/><a:t>6</a:t></a:r><a:r><a:rPr baseline='-25000'/><a:t>b"
+    assert "10^6b" in text_of(slides({"ppt/slides/slide1.xml": slide("Powers", f"10{runs}")}), "a.pptx")
 
 
 def test_an_opendocument_text():
