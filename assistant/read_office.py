@@ -19,6 +19,7 @@ from assistant.raised import CLOSES, OPENS, settled
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _HEADING = re.compile(r"heading\s*(\d)|title$", re.IGNORECASE)
 _LISTED = re.compile(r"list (?:bullet|number)", re.IGNORECASE)
+_PAGE_NUMBER = re.compile(r"(?:page|seite|p[aá]gin[ae]|p\.|s\.)?[\s\d]*(?:(?:of|von|sur|de|di|van|/|\|)[\s\d]*)?", re.IGNORECASE)
 _ITEM = -1  # in the place of a heading's level
 _SKIPPED = frozenset("del movefrom instrtext deltext ppr rpr tblpr tcpr sectpr trpr proofErr fldchar".lower().split())
 
@@ -32,10 +33,10 @@ def read(data: bytes, name: str) -> Content:
     writer = _Writer(_styles(packed))
     body = _part(packed, main)
     blocks = list(writer.blocks(body))
-    heads = list(_around(packed, "header", writer))
-    feet = list(_around(packed, "footer", writer))
     notes = list(_notes(packed, writer))
-    text = "\n\n".join(block for block in [*heads, _joined(blocks), *notes, *feet] if block)
+    # Behind the text, as they are no title of it, nor its beginning.
+    around = [*_around(packed, "header", writer), *_around(packed, "footer", writer)]
+    text = "\n\n".join(block for block in [_joined(blocks), *notes, *around] if block)
     return Content(text, facts=core_facts(packed, name), notes=tuple(_left_out(packed, writer)))
 
 
@@ -84,11 +85,12 @@ def _styles(packed: Packed) -> dict[str, int]:
 
 
 def _around(packed: Packed, kind: str, writer: _Writer) -> Iterator[str]:
-    """The different texts of headers or footers; a page number alone is none."""
+    """The different texts of headers or footers, without page numbers ("Page 2 of 9")."""
     seen: set[str] = set()
     for name in packed.matching(f"word/{kind}", ".xml"):
-        text = _joined(list(writer.blocks(_part(packed, name))))
-        if text and text not in seen and re.search(r"[^\W\d]", text.replace("Page", "")):
+        blocks = list(writer.blocks(_part(packed, name)))
+        text = _joined([block for block in blocks if not _PAGE_NUMBER.fullmatch(block[0].strip(" -–—"))])
+        if text not in seen and re.search(r"[^\W\d]", text):
             seen.add(text)
             yield text
 

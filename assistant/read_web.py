@@ -37,7 +37,7 @@ def charset(data: bytes) -> str | None:
 
 
 def page(html: str, whole: bool = False) -> Content:
-    """The text of HTML; `whole` keeps what elsewhere would be a menu, as in books and mails."""
+    """The text of HTML; `whole` keeps what elsewhere would be a menu, as in books and mails, and takes no title for text."""
     root = markup.html(html)
     if root is None:
         return Content("")
@@ -50,7 +50,7 @@ def page(html: str, whole: bool = False) -> Content:
     writer = _Writer()
     writer.walk(main)
     text = writer.text()
-    if not text.strip() and title is not None:
+    if not text.strip() and title is not None and not whole:
         text = _flat(title)
     notes = [f"Hidden text left out: {hidden:,} characters."] if hidden else []
     notes += [f"Menus and the like left out: {around:,} characters."] if around else []

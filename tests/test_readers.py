@@ -11,7 +11,7 @@ from email.message import EmailMessage
 import pytest
 from pdf_maker import pdf, show
 
-from assistant import formats, readers
+from assistant import documents, formats, readers
 from assistant.errors import DamagedFile, EmptyFile, EncryptedFile, UnreadableFile, UnsupportedFile
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -186,8 +186,12 @@ def test_a_word_document():
         "<w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>secret</w:t></w:r><w:r><w:t>seen</w:t></w:r></w:p>"
     )
     note = f'<w:footnote w:id="2">{p("A note")}</w:footnote>'
-    content = readers.read(docx(body, header1=p("Head"), footer1=p("Page 1"), footnotes=note), "a.docx")
-    assert content.text == "Head\n\n## Lamps\n\nOne\n\n- x\n- y\n\na | b\nc | d\n\nnew\n\nseen\n\nFootnote 2: A note"
+    around = {"header1": p("Head"), "header2": p("Seite 2 von 9"), "footer1": p("Page 1"), "footer2": p("- 7 -")}
+    around["footer3"] = p("Acme") + p("Page 2 of 9")
+    content = readers.read(docx(body, footnotes=note, **around), "a.docx")
+    assert content.text == (
+        "## Lamps\n\nOne\n\n- x\n- y\n\na | b\nc | d\n\nnew\n\nseen\n\nFootnote 2: A note\n\nHead\n\nAcme"
+    )
     assert content.notes == ("Hidden text left out: 6 characters.",)
 
 
@@ -382,21 +386,25 @@ def test_a_line_of_three_megabytes():
 def test_a_book_in_its_order():
     package = (
         '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>'
-        "<dc:title>On Lamps</dc:title><dc:creator>Jane Doe</dc:creator></metadata><manifest>"
+        "<dc:title>On Lamps</dc:title><dc:creator>Jane Doe</dc:creator><dc:date>1999</dc:date></metadata><manifest>"
         '<item id="b" href="b%20b.xhtml" media-type="application/xhtml+xml"/>'
-        '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/></manifest>'
-        '<spine><itemref idref="a"/><itemref idref="b"/></spine></package>'
+        '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
+        '<item id="c" href="c.xhtml" media-type="application/xhtml+xml"/></manifest>'
+        '<spine><itemref idref="c"/><itemref idref="a"/><itemref idref="b"/></spine></package>'
     )
     files = {
         "mimetype": "application/epub+zip",
         "META-INF/container.xml": '<container><rootfiles><rootfile full-path="o/c.opf"/></rootfiles></container>',
         "o/c.opf": package,
         "o/a.xhtml": "<html><body><h1>One</h1><p>First.</p></body></html>",
+        "o/c.xhtml": "<html><head><title>Cover</title></head><body><img src='x'/></body></html>",
         "o/b b.xhtml": "<html><body><h1>Two</h1><p>Last.</p></body></html>",
     }
     content = readers.read(packed(files), "a.epub")
     assert content.text == "# One\n\nFirst.\n\n# Two\n\nLast."
     assert (content.facts.title, content.facts.author) == ("On Lamps", "Jane Doe")
+    book = documents.document(content, "a.epub", "a.epub", "0" * 64)
+    assert (book.title, book.author, book.date) == ("On Lamps", "Jane Doe", "1999")
 
 
 def mail(subject: str = "Lamps") -> EmailMessage:
