@@ -144,9 +144,12 @@ class _Writer:
 
     def _table(self, table: Element) -> Iterator[tuple[str, bool]]:
         rows: list[list[str]] = []
+        heads: list[int] = []
         for row in table.iter(f"{_W}tr"):
             if _owner(row) is not table:
                 continue
+            if _is_on(row.find(f"{_W}trPr/{_W}tblHeader")):
+                heads.append(len(rows))
             cells: list[str] = []
             for cell in (each for each in row.iter(f"{_W}tc") if _owner(each, "tr") is row):
                 texts = [text for text, _ in self.blocks(cell)]
@@ -157,7 +160,7 @@ class _Writer:
         if max((len(row) for row in rows), default=0) < 2:  # a frame around text
             for cells in rows:
                 yield from ((cell, False) for cell in cells if cell)
-        elif text := "\n".join(grid.lines(rows)):
+        elif text := "\n".join(grid.lines(rows, heads)):
             yield text, False
 
     def _paragraph(self, paragraph: Element) -> tuple[str, bool]:

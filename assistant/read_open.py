@@ -62,7 +62,7 @@ def _blocks(parent: Element) -> Iterator[str]:
             if text := "\n".join(_items(element)):
                 yield text
         elif tag == "table":
-            if text := "\n".join(grid.lines(list(_rows(element)))):
+            if text := "\n".join(_table(element)):
                 yield text
         elif tag == "notes":
             yield from (f"Notes: {text}" for text in _blocks(element))
@@ -84,16 +84,29 @@ def _items(items: Element) -> Iterator[str]:
             first = False
 
 
-def _rows(table: Element) -> Iterator[list[str]]:
-    for row in (each for each in table.iter() if local(each) == "table-row"):
-        cells: list[str] = []
-        for cell in row:
-            if local(cell) not in ("table-cell", "covered-table-cell"):
-                continue
-            times = cell.get("{urn:oasis:names:tc:opendocument:xmlns:table:1.0}number-columns-repeated") or "1"
-            count = min(_REPEATS, int(times)) if times.isascii() and times.isdigit() else 1
-            cells += [" ".join(_blocks(cell))] * count
-        yield cells
+def _table(table: Element) -> list[str]:
+    rows = [row for row in table.iter() if local(row) == "table-row" and _nearest(row, "table") is table]
+    heads = [number for number, row in enumerate(rows) if _nearest(row, "table-header-rows", "table") is not table]
+    return grid.lines([_cells(row) for row in rows], heads)
+
+
+def _nearest(element: Element, *tags: str) -> Element | None:
+    """The closest element around one that is of these kinds."""
+    parent = element.getparent()
+    while parent is not None and local(parent) not in tags:
+        parent = parent.getparent()
+    return parent
+
+
+def _cells(row: Element) -> list[str]:
+    cells: list[str] = []
+    for cell in row:
+        if local(cell) not in ("table-cell", "covered-table-cell"):
+            continue
+        times = cell.get("{urn:oasis:names:tc:opendocument:xmlns:table:1.0}number-columns-repeated") or "1"
+        count = min(_REPEATS, int(times)) if times.isascii() and times.isdigit() else 1
+        cells += [" ".join(_blocks(cell))] * count
+    return cells
 
 
 def _inline(element: Element) -> str:

@@ -162,7 +162,8 @@ class _Writer:
     def _table(self, table: Element) -> None:
         self._end()
         caption = table.find(".//caption")
-        rows = grid.lines(_cells(table))
+        heads = [number for number, row in enumerate(table.iter("tr")) if _is_head(row)]
+        rows = grid.lines(_cells(table), heads)
         if caption is not None and _flat(caption):
             rows.insert(0, _flat(caption))
         if rows:
@@ -210,6 +211,14 @@ def _is_data(table: Element) -> bool:
     if max((len(row) for row in rows), default=0) < 2:
         return False
     return not any(main_text.length(cell) > _LONG_CELL for row in rows for cell in row)
+
+
+def _is_head(row: Element) -> bool:
+    """Whether the page says that a row holds headings."""
+    parent = row.getparent()
+    if parent is not None and local(parent) == "thead":
+        return True
+    return {local(cell) for cell in row if local(cell) in ("td", "th") and _spaced(cell)} == {"th"}
 
 
 def _cells(table: Element) -> list[list[str]]:

@@ -46,7 +46,7 @@ def test_a_web_page_without_its_menus():
     <pre>two
   lines</pre></main><footer>All rights reserved</footer></body></html>"""
     content = readers.read(page.encode(), "a.html")
-    assert content.text == "# On Lamps\n\nA lamp\nis a light.\n\n- Oil\n- Gas\n\nKind | Price\nOil | 5\n\ntwo\n  lines"
+    assert content.text == "# On Lamps\n\nA lamp\nis a light.\n\n- Oil\n- Gas\n\nKind: Oil; Price: 5\n\ntwo\n  lines"
     assert (content.facts.title, content.facts.author) == ("On Lamps", "Jane Doe")
     assert any(note.startswith("Menus and the like left out") for note in content.notes)
 
@@ -144,6 +144,29 @@ def test_raised_digits_of_a_web_page_do_not_change_the_number_before_them(html: 
     assert text_of(f"<table><tr><td>a<td>{html}</table>", "a.html") == f"a | {text}"
 
 
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ("<tr><th>Kind<th>Price<tr><td>Oil<td>5<tr><td>Gas<td>6", "Kind: Oil; Price: 5\nKind: Gas; Price: 6"),
+        ("<thead><tr><td>Kind<td>Price<tbody><tr><th>Oil<td>5", "Kind: Oil; Price: 5"),
+        ("<caption>Fuels</caption><tr><td><th>2019<th>2020<tr><th>Oil<td>5<td>6", "Fuels\nOil; 2019: 5; 2020: 6"),
+        (
+            "<tr><th colspan=3>Fuels<tr><th>Kind<th>Price<th>Place<tr><th colspan=3>Old<tr><td>Oil<td><td>A",
+            "Fuels\nOld\nKind: Oil; Place: A",
+        ),
+        # where no row of headings, or more than one, is stated, or it does not name the columns
+        ("<tr><td>Kind<td>Price<tr><td>Oil<td>5", "Kind | Price\nOil | 5"),
+        ("<tr><th>Kind<td>Oil<tr><th>Price<td>5", "Kind | Oil\nPrice | 5"),
+        ("<tr><th>Kind<th>Price<tr><th><th>USD<tr><td>Oil<td>5", "Kind | Price\n | USD\nOil | 5"),
+        ("<tr><th>Year<th colspan=2>Price<tr><td>2019<td>5<td>6", "Year | Price\n2019 | 5 | 6"),
+        ("<tr><th>1<th>2<tr><td>3<td>4", "1 | 2\n3 | 4"),
+        ("<tr><th>Kind<th>Price", "Kind | Price"),
+    ],
+)
+def test_rows_of_a_table_carry_the_headings_that_a_web_page_states(table: str, text: str):
+    assert text_of(f"<table>{table}</table>", "a.html") == text
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "shift_jis"])
 def test_encodings_of_web_pages(encoding: str):
     word = "日本語の文章" if encoding == "shift_jis" else "Zürich"
@@ -204,6 +227,15 @@ def test_raised_digits_and_switches_of_a_word_document():
     shown = run("seen", '<w:vanish w:val="0"/>') + run("not", "<w:vanish/>")
     body = f"<w:p>{powers}</w:p><w:p>{shown}</w:p>"
     assert text_of(docx(body), "a.docx") == "10^-6 m2\n\nseen"
+
+
+def test_rows_of_a_table_carry_the_headings_that_a_word_document_states():
+    def rows(properties: str) -> str:
+        cells = [[f"<w:tc>{p(cell)}</w:tc>" for cell in row] for row in (("Kind", "Price"), ("Oil", "5"))]
+        return f"<w:tbl><w:tr>{properties}{''.join(cells[0])}</w:tr><w:tr>{''.join(cells[1])}</w:tr></w:tbl>"
+
+    assert text_of(docx(rows("<w:trPr><w:tblHeader/></w:trPr>")), "a.docx") == "Kind: Oil; Price: 5"
+    assert text_of(docx(rows("")), "a.docx") == "Kind | Price\nOil | 5"
 
 
 def test_formulas_of_a_word_document():
@@ -287,6 +319,30 @@ def test_raised_digits_of_a_presentation():
     assert "10^6b" in text_of(slides({"ppt/slides/slide1.xml": slide("Powers", f"10{runs}")}), "a.pptx")
 
 
+def test_tables_of_a_presentation():
+    def table(*rows: str) -> str:
+        cell = "<a:tc><a:txBody><a:p><a:r><a:t>{}</a:t></a:r></a:p></a:txBody></a:tc>"
+        cells = ("".join(map(cell.format, row)) for row in rows)
+        within = f"<a:tbl><a:tblPr firstRow='1'/>{''.join(f'<a:tr>{row}</a:tr>' for row in cells)}</a:tbl>"
+        return f"<p:sld {A} {P}><p:graphicFrame>{within}</p:graphicFrame></p:sld>"
+
+    text = text_of(slides({f"ppt/slides/slide{n}.xml": table(*rows) for n, rows in TABLES.items()}), "a.pptx")
+    assert text == "a | b\nx | y\n\na: x; b: y; c: z"
+
+
+TABLES = {1: ("abc", "xyz"), 2: ("ab", "xy")}
+
+
+def odt_text(body: str) -> str:
+    spaces = f'xmlns:office="{ODF}:office:1.0" xmlns:text="{ODF}:text:1.0" xmlns:table="{ODF}:table:1.0"'
+    content = f"<office:document-content {spaces}><office:body>{body}</office:body></office:document-content>"
+    return text_of(packed({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content}), "a.odt")
+
+
+def odt_p(text: str) -> str:
+    return f"<text:p>{text}</text:p>"
+
+
 def test_an_opendocument_text():
     body = (
         '<text:h text:outline-level="2">Lamps</text:h><text:p>One<text:line-break/>two<text:s/>three</text:p>'
@@ -294,10 +350,18 @@ def test_an_opendocument_text():
         "<table:table-cell><text:p>a</text:p></table:table-cell><table:table-cell><text:p>b</text:p></table:table-cell>"
         "</table:table-row></table:table>"
     )
-    spaces = f'xmlns:office="{ODF}:office:1.0" xmlns:text="{ODF}:text:1.0" xmlns:table="{ODF}:table:1.0"'
-    content = f"<office:document-content {spaces}><office:body>{body}</office:body></office:document-content>"
-    data = packed({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content})
-    assert text_of(data, "a.odt") == "## Lamps\n\nOne\ntwo three\n\n- x\n\na | b"
+    assert odt_text(body) == "## Lamps\n\nOne\ntwo three\n\n- x\n\na | b"
+
+
+def test_tables_of_an_opendocument_text():
+    def row(*cells: str) -> str:
+        within = (f"<table:table-cell>{cell}</table:table-cell>" for cell in cells)
+        return f"<table:table-row>{''.join(within)}</table:table-row>"
+
+    head = f"<table:table-header-rows>{row(*map(odt_p, ('Kind', 'Price')))}</table:table-header-rows>"
+    inner = f"<table:table>{row(*map(odt_p, 'ab'))}{row(*map(odt_p, 'cd'))}</table:table>"
+    table = f"<table:table>{head}{row(odt_p('Oil'), odt_p('5'))}{row(inner, odt_p('6'))}</table:table>"
+    assert odt_text(table) == "Kind: Oil; Price: 5\nKind: a | b c | d; Price: 6"
 
 
 def test_rich_text():
