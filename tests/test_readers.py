@@ -492,6 +492,57 @@ def test_a_mail_with_attachments():
     assert content.notes == ("Attachment not read: x.bin is not supported: it is a file of an unknown kind.",)
 
 
+def multipart(kind: str, *parts: tuple[str, str]) -> str:
+    """Parts as they stand in a mail, below its headers: each a type and a text, or "" and parts of its own."""
+    edge = f"edge-{kind}"
+    within = "".join(
+        f"--{edge}\nContent-Type: {of}\n\n{text}\n" if of else f"--{edge}\n{text}\n" for of, text in parts
+    )
+    return f'Content-Type: multipart/{kind}; boundary="{edge}"\n\n{within}--{edge}--\n'
+
+
+CSV = ("text/csv; name=list.csv\nContent-Disposition: inline; filename=list.csv", "name,n\nAnn,3\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        # as Apple's program writes them
+        (
+            multipart("mixed", ("text/plain", "Before."), CSV, ("text/html", "<p>Behind.</p>")),
+            "Before.\n\nBehind.\n\nAttachment: list.csv\n\nname: Ann; n: 3",
+        ),
+        (
+            multipart(
+                "alternative",
+                ("text/plain", "Before. Behind."),
+                ("", multipart("mixed", ("text/html", "<b>Before.</b>"), CSV, ("text/html", "<b>Behind.</b>"))),
+            ),
+            "Before. Behind.\n\nAttachment: list.csv\n\nname: Ann; n: 3",
+        ),
+        # a list's footer
+        (
+            multipart(
+                "mixed",
+                ("", multipart("alternative", ("text/plain", "The lamp."), ("text/html", "<p>The lamp.</p>"))),
+                ("text/plain", "Leave this list: www.example.org"),
+            ),
+            "The lamp.\n\nLeave this list: www.example.org",
+        ),
+        (multipart("alternative", ("text/plain", "-"), ("text/html", "<p>The lamp.</p>")), "The lamp."),
+        (multipart("alternative", ("text/plain; name=a", "A"), ("text/html; name=b", "A"), ("text/x-amp", "A")), "A"),
+        (multipart("mixed", ("text/plain", "See below."), ("text/csv", "a,b\n1,2\n")),
+         "See below.\n\nAttachment: part.csv\n\na: 1; b: 2"),
+        ("Content-Type: multipart/mixed; boundary=none\n\nWords", "Words"),
+        ("Content-Type: text/plain; name=a.txt\n\nWords", "Words"),
+    ],
+)  # fmt: skip
+def test_all_text_of_a_mail_is_read_once(body: str, text: str):
+    content = readers.read(f"Subject: Lamps\n{body}".encode(), "a.eml")
+    assert content.text == f"Subject: Lamps\n\n{text}"
+    assert not content.notes
+
+
 def test_a_mailbox():
     mark = b"From jane@example.org Fri Dec  5 10:00:00 2025\n"
     data = mark + mail("One").as_bytes() + b"\n>From here on\n\n" + mark + mail("Two").as_bytes()
