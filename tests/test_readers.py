@@ -368,6 +368,33 @@ def test_rich_text():
     assert text_of(rb"{\rtf1\ansi\ansicpg1252 Caf\'e9\par Two}", "a.rtf") == "Café\nTwo"
 
 
+@pytest.mark.parametrize(
+    ("body", "text", "note"),
+    [
+        (rb"{\v secret\'e9}Seen{\deleted gone} too", "Seen too", "Hidden text left out: 11 characters."),
+        (rb"{\rtlch \v\insrsid1 se{\b cret}\v0  seen}{\v\plain Too}", "seenToo", "Hidden text left out: 6 characters."),
+        (rb"{\stylesheet{\s1\v Hidden;}}{\v0 Seen}{\webhidden  too}", "Seen too", ""),
+        (
+            rb"The lamp{\super \chftn {\footnote \pard{\super \chftn } Of {\b brass}.}} is lit{\footnote Or {\v not}so.}.",
+            "The lamp[1] is lit.\n\nFootnote 1: Of brass.\nFootnote 2: Or so.",
+            "Hidden text left out: 3 characters.",
+        ),
+        (rb"{\footnote {\f1 \'c4}a\par b}{\fonttbl{\f1\fcharset204 A;}}{\b Cut", "Cut\n\nFootnote 1: Дa\nb", ""),
+        (rb"\{\v 1\v0\} \u8211?{\pict\bin3 {\v}Seen", "{} –Seen", "Hidden text left out: 1 characters."),
+    ],
+)
+def test_hidden_text_and_notes_of_rich_text(body: bytes, text: str, note: str):
+    content = readers.read(rb"{\rtf1\ansi\ansicpg1252 " + body + b"}", "a.rtf")
+    assert content.text == text
+    assert [each for each in content.notes if not each.startswith("Pictures")] == ([note] if note else [])
+
+
+def test_what_rich_text_says_about_itself():
+    info = rb"{\info{\title Caf\'e9s of \u21271?\u20140?}{\author Ren\'e9 Doe}}"
+    facts = readers.read(rb"{\rtf1\ansi\ansicpg1252" + info + b" Text}", "a.rtf").facts
+    assert (facts.title, facts.author) == ("Cafés of 北京", "René Doe")
+
+
 # --- tables and data
 
 
