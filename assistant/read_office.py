@@ -19,7 +19,9 @@ from assistant.raised import CLOSES, OPENS, settled
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _HEADING = re.compile(r"heading\s*(\d)|title$", re.IGNORECASE)
 _LISTED = re.compile(r"list (?:bullet|number)", re.IGNORECASE)
-_PAGE_NUMBER = re.compile(r"(?:page|seite|p[aá]gin[ae]|p\.|s\.)?[\s\d]*(?:(?:of|von|sur|de|di|van|/|\|)[\s\d]*)?", re.IGNORECASE)
+_PAGE_NUMBER = re.compile(
+    r"(?:page|seite|p[aá]gin[ae]|p\.|s\.)?[\s\d]*(?:(?:of|von|sur|de|di|van|/|\|)[\s\d]*)?", re.IGNORECASE
+)
 _ITEM = -1  # in the place of a heading's level
 _SKIPPED = frozenset("del movefrom instrtext deltext ppr rpr tblpr tcpr sectpr trpr proofErr fldchar".lower().split())
 

@@ -1,4 +1,4 @@
-"""Presentations (.pptx): the text of each slide, its tables and its notes. A slide is a page."""
+"""Presentations (.pptx): the text of each slide, its tables, diagrams and notes. A slide is a page."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def read(data: bytes, name: str) -> Content:
             root = _root(packed, slide)
             hidden += root.get("show") in ("0", "false")
             blocks += _blocks(root)
+            blocks += _diagrams(packed, slide)
             blocks += _notes(packed, slide)
             astray += design.astray(slide, root)
         except DamagedFile:
@@ -146,6 +147,13 @@ def _keys(shape: Element) -> set[str]:
         if local(each) == "ph":
             return {f"#{each.get('idx') or 0}", _IN_MASTER.get(each.get("type") or "", "body")}
     return set()
+
+
+def _diagrams(packed: Packed, slide: str) -> Iterator[str]:
+    """The texts of the drawings that PowerPoint calls SmartArt, in their order."""
+    for target in _related(packed, slide).values():
+        if re.match(r"ppt/diagrams/data\d*\.xml", target) and target in packed:
+            yield from filter(None, ["\n".join(_paragraphs(_root(packed, target)))])
 
 
 def _notes(packed: Packed, slide: str) -> Iterator[str]:

@@ -319,6 +319,17 @@ def test_raised_digits_of_a_presentation():
     assert "10^6b" in text_of(slides({"ppt/slides/slide1.xml": slide("Powers", f"10{runs}")}), "a.pptx")
 
 
+def test_diagrams_of_a_presentation():
+    points = "".join(f"<pt><t><a:p><a:r><a:t>{text}</a:t></a:r></a:p></t></pt>" for text in ("Oil", "Gas"))
+    parts = {
+        "ppt/slides/_rels/slide2.xml.rels": "<Relationships><Relationship Id='r1' Target='../diagrams/data1.xml'/>"
+        "<Relationship Id='r2' Target='../diagrams/layout1.xml'/></Relationships>",
+        "ppt/diagrams/data1.xml": f"<dataModel {A}><ptLst>{points}</ptLst></dataModel>",
+        "ppt/diagrams/layout1.xml": f"<layoutDef {A}><a:p><a:r><a:t>Not</a:t></a:r></a:p></layoutDef>",
+    }
+    assert text_of(slides(parts), "a.pptx") == "# First\n\nsooner\n\nOil\nGas\n\n# Second\n\nlater"
+
+
 def test_tables_of_a_presentation():
     def table(*rows: str) -> str:
         cell = "<a:tc><a:txBody><a:p><a:r><a:t>{}</a:t></a:r></a:p></a:txBody></a:tc>"
@@ -372,11 +383,15 @@ def test_rich_text():
     ("body", "text", "note"),
     [
         (rb"{\v secret\'e9}Seen{\deleted gone} too", "Seen too", "Hidden text left out: 11 characters."),
-        (rb"{\rtlch \v\insrsid1 se{\b cret}\v0  seen}{\v\plain Too}", "seenToo", "Hidden text left out: 6 characters."),
+        (
+            rb"{\rtlch \v\insrsid1 se{\b cret}\v0  seen}{\v\plain Too}",
+            "seenToo",
+            "Hidden text left out: 6 characters.",
+        ),
         (rb"{\stylesheet{\s1\v Hidden;}}{\v0 Seen}{\webhidden  too}", "Seen too", ""),
         (
-            rb"The lamp{\super \chftn {\footnote \pard{\super \chftn } Of {\b brass}.}} is lit{\footnote Or {\v not}so.}.",
-            "The lamp[1] is lit.\n\nFootnote 1: Of brass.\nFootnote 2: Or so.",
+            rb"A lamp{\super \chftn {\footnote \pard{\super \chftn } Of {\b tin}.}} is lit{\footnote Or {\v not}so.}.",
+            "A lamp[1] is lit.\n\nFootnote 1: Of tin.\nFootnote 2: Or so.",
             "Hidden text left out: 3 characters.",
         ),
         (rb"{\footnote {\f1 \'c4}a\par b}{\fonttbl{\f1\fcharset204 A;}}{\b Cut", "Cut\n\nFootnote 1: Дa\nb", ""),
@@ -428,6 +443,15 @@ def test_each_row_of_a_sheet_carries_its_headings():
     rows = [("Name", "Length"), ("Ann", 12.0), ("Bea", 7.5)]
     xml = "".join(f'<row r="{n}">{cell(f"A{n}", a)}{cell(f"B{n}", b)}</row>' for n, (a, b) in enumerate(rows, 1))
     assert text_of(sheet(xml), "a.xlsx") == "# Boats\n\nName: Ann; Length: 12\nName: Bea; Length: 7.5"
+
+
+def test_formulas_without_a_value_are_counted():
+    kept = '<c r="A1"><f>1+1</f><v>2</v></c><c r="B1" t="str"><f>A2</f><v></v></c><c r="C1"><v>7</v></c>'
+    lacking = '<c r="D1"><f>A1</f></c><c r="E1" s="1"><f t="shared" si="0"/><v/></c><c r="F1"><f>A1</f><v></v></c>'
+    content = readers.read(sheet(f'<row r="1">{kept}{lacking}</row>'), "a.xlsx")
+    assert content.text == "# Boats\n\n2 |  | 7"
+    assert content.notes == ("Formulas without a value, not read: 3. Save it with a spreadsheet program.",)
+    assert not readers.read(sheet(f'<row r="1">{kept}</row>'), "a.xlsx").notes
 
 
 @pytest.mark.parametrize(
