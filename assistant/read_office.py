@@ -13,6 +13,7 @@ from assistant.content import Content, Facts, stated_author, stated_title
 from assistant.errors import DamagedFile
 from assistant.formula import formula
 from assistant.markup import Element, local
+from assistant.numbering import Numbers
 from assistant.packed import Packed
 from assistant.raised import CLOSES, OPENS, settled
 
@@ -22,6 +23,7 @@ _LISTED = re.compile(r"list (?:bullet|number)", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(
     r"(?:page|seite|p[aá]gin[ae]|p\.|s\.)?[\s\d]*(?:(?:of|von|sur|de|di|van|/|\|)[\s\d]*)?", re.IGNORECASE
 )
+_NUMBERING, _STYLES = "word/numbering.xml", "word/styles.xml"
 _ITEM = -1  # in the place of a heading's level
 _SKIPPED = frozenset("del movefrom instrtext deltext ppr rpr tblpr tcpr sectpr trpr proofErr fldchar".lower().split())
 
@@ -32,7 +34,8 @@ def read(data: bytes, name: str) -> Content:
     main = next((each for each in packed.names() if re.fullmatch(r"word/document\d*\.xml", each)), None)
     if main is None:
         raise DamagedFile(f"{name} is damaged: it holds no document.", "Save it again with the program it is from.")
-    writer = _Writer(_styles(packed))
+    numbering, styles = (_part(packed, part) if part in packed else None for part in (_NUMBERING, _STYLES))
+    writer = _Writer(_levels(styles), Numbers(numbering, styles))
     body = _part(packed, main)
     blocks = list(writer.blocks(body))
     notes = list(_notes(packed, writer))
@@ -72,12 +75,10 @@ def _joined(blocks: list[tuple[str, bool]]) -> str:
     return out
 
 
-def _styles(packed: Packed) -> dict[str, int]:
+def _levels(styles: Element | None) -> dict[str, int]:
     """Level of heading of each style that is one; 0 is the title, and -1 a style of items."""
     levels: dict[str, int] = {}
-    if "word/styles.xml" not in packed:
-        return levels
-    for style in _part(packed, "word/styles.xml").iter(f"{_W}style"):
+    for style in styles.iter(f"{_W}style") if styles is not None else ():
         called = style.find(f"{_W}name")
         title = (called.get(f"{_W}val") if called is not None else None) or ""
         found = _HEADING.match(title)
@@ -124,8 +125,9 @@ def _left_out(packed: Packed, writer: _Writer) -> Iterator[str]:
 
 
 class _Writer:
-    def __init__(self, levels: dict[str, int]) -> None:
+    def __init__(self, levels: dict[str, int], numbers: Numbers) -> None:
         self._levels = levels
+        self._numbers = numbers
         self.hidden = 0
 
     def blocks(self, parent: Element) -> Iterator[tuple[str, bool]]:
@@ -170,6 +172,7 @@ class _Writer:
         self._inline(paragraph, parts)
         text = "\n".join(" ".join(line.split()) for line in settled("".join(parts)).split("\n")).strip()
         properties = paragraph.find(f"{_W}pPr")
+        number = self._number(properties)
         if not text or properties is None:
             return text, False
         style = properties.find(f"{_W}pStyle")
@@ -181,8 +184,19 @@ class _Writer:
             return f"{'#' * max(1, min(6, level))} {' '.join(text.split())}", False
         listed = properties.find(f"{_W}numPr/{_W}numId")
         if level == _ITEM or (listed is not None and listed.get(f"{_W}val") != "0"):
-            return f"- {text}", True
+            return f"{number or '-'} {text}", True
         return text, False
+
+    def _number(self, properties: Element | None) -> str:
+        """The number that a paragraph has as an item of a list; an empty one counts, one that is gone does not."""
+        listed = properties.find(f"{_W}numPr/{_W}numId") if properties is not None else None
+        if properties is None or listed is None:
+            return ""
+        if any(_is_on(properties.find(f"{_W}rPr/{_W}{gone}")) for gone in ("del", "moveFrom", "vanish")):
+            return ""
+        level = properties.find(f"{_W}numPr/{_W}ilvl")
+        at = _digits(level.get(f"{_W}val"), "0") if level is not None else "0"
+        return self._numbers.count(listed.get(f"{_W}val") or "", int(at))
 
     def _inline(self, element: Element, parts: list[str]) -> None:
         for child in element:

@@ -37,7 +37,9 @@ def charset(data: bytes) -> str | None:
 
 
 def page(html: str, whole: bool = False) -> Content:
-    """The text of HTML; `whole` keeps what elsewhere would be a menu, as in books and mails, and no title is its text."""
+    """The text of HTML; `whole` keeps what elsewhere would be a menu, as in books and mails, and takes the text alone,
+    though it be empty.
+    """
     root = markup.html(html)
     if root is None:
         return Content("")

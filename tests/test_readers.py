@@ -238,6 +238,51 @@ def test_rows_of_a_table_carry_the_headings_that_a_word_document_states():
     assert text_of(docx(rows("")), "a.docx") == "Kind | Price\nOil | 5"
 
 
+def numbering(*levels: str, more: str = "", number: str = "") -> str:
+    """A list 1, and a list 2 that begins anew; each level by its kind and text."""
+    within = "".join(
+        f'<w:lvl w:ilvl="{at}"><w:start w:val="1"/><w:numFmt w:val="{kind}"/><w:lvlText w:val="{text}"/>{more}</w:lvl>'
+        for at, (kind, _, text) in enumerate(level.partition(" ") for level in levels)
+    )
+    over = '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride>'
+    called = '<w:abstractNumId w:val="7"/>'
+    return (
+        f'<w:abstractNum w:abstractNumId="7">{within}</w:abstractNum>'
+        f'<w:num w:numId="1">{called}{number}</w:num><w:num w:numId="2">{called}{over}</w:num>'
+    )
+
+
+def items(*listed: tuple[int, int]) -> str:
+    """Items of lists, each by the number of its list and its level."""
+    at = '<w:numPr><w:ilvl w:val="{1}"/><w:numId w:val="{0}"/></w:numPr>'
+    return "".join(p(f"{number}-{level}", at.format(number, level)) for number, level in listed)
+
+
+@pytest.mark.parametrize(
+    ("lists", "text"),
+    [
+        (numbering("decimal (%1)", "decimal %1.%2"), "(1) 1-0\n1.1 1-1\n1.2 1-1\n(2) 1-0\n2.1 1-1\n(1) 2-0\n(2) 1-0"),
+        (numbering("decimal %1.", "bullet \u2022"), "1. 1-0\n- 1-1\n- 1-1\n2. 1-0\n- 1-1\n1. 2-0\n2. 1-0"),
+        # no sure count: letters, levels that a style counts too, and such as are defined anew
+        (numbering("lowerLetter %1.", "decimal %1.%2"), None),
+        (numbering("decimal %1.", "decimal %2.", more='<w:pStyle w:val="H2"/>'), None),
+        (numbering("decimal %1.", "decimal %2.", number='<w:lvlOverride><w:lvl w:ilvl="0"/></w:lvlOverride>'), None),
+        ("", None),
+    ],
+)
+def test_numbers_that_word_counts(lists: str, text: str | None):
+    body = items((1, 0), (1, 1), (1, 1), (1, 0), (1, 1), (2, 0), (1, 0))
+    bare = "- 1-0\n- 1-1\n- 1-1\n- 1-0\n- 1-1\n- 2-0\n- 1-0"
+    assert text_of(docx(body, **({"numbering": lists} if lists else {})), "a.docx") == (text or bare)
+
+
+def test_what_counts_in_a_list_of_word():
+    at = '<w:numPr><w:numId w:val="1"/></w:numPr>'
+    body = p("a", at) + p("", at) + p("b", f"{at}<w:rPr><w:del/></w:rPr>") + p("c", at)
+    text = text_of(docx(body, numbering=numbering("decimal %1.")), "a.docx")
+    assert text == "1. a\n- b\n3. c"
+
+
 def test_formulas_of_a_word_document():
     def run(text: str) -> str:
         return f"<m:r><m:t>{text}</m:t></m:r>"
