@@ -389,9 +389,10 @@ def test_tables_of_a_presentation():
 TABLES = {1: ("abc", "xyz"), 2: ("ab", "xy")}
 
 
-def odt_text(body: str) -> str:
-    spaces = f'xmlns:office="{ODF}:office:1.0" xmlns:text="{ODF}:text:1.0" xmlns:table="{ODF}:table:1.0"'
-    content = f"<office:document-content {spaces}><office:body>{body}</office:body></office:document-content>"
+def odt_text(body: str, styles: str = "") -> str:
+    spaces = " ".join(f'xmlns:{name}="{ODF}:{name}:1.0"' for name in ("office", "style", "text", "table"))
+    body = f"{styles}<office:body>{body}</office:body>"
+    content = f"<office:document-content {spaces}>{body}</office:document-content>"
     return text_of(packed({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content}), "a.odt")
 
 
@@ -407,6 +408,15 @@ def test_an_opendocument_text():
         "</table:table-row></table:table>"
     )
     assert odt_text(body) == "## Lamps\n\nOne\ntwo three\n\n- x\n\na | b"
+
+
+def test_raised_digits_of_an_opendocument_text():
+    styles = "".join(
+        f'<style:style style:name="{name}"><style:text-properties style:text-position="{place}"/></style:style>'
+        for name, place in (("up", "super 58%"), ("down", "sub 58%"))
+    )
+    spans = '10<text:span text:style-name="up">6</text:span> CO<text:span text:style-name="down">2</text:span>'
+    assert odt_text(odt_p(spans), styles) == "10^6 CO2"
 
 
 def test_tables_of_an_opendocument_text():
@@ -440,6 +450,11 @@ def test_rich_text():
             "Hidden text left out: 3 characters.",
         ),
         (rb"{\footnote {\f1 \'c4}a\par b}{\fonttbl{\f1\fcharset204 A;}}{\b Cut", "Cut\n\nFootnote 1: Дa\nb", ""),
+        (
+            rb"10{\super -}{\super 6} and 7\super 2\nosupersub m, 2{\super\v 3}{\sub 5}",
+            "10^-6 and 7^2m, 25",
+            "Hidden text left out: 1 characters.",
+        ),
         (rb"\{\v 1\v0\} \u8211?{\pict\bin3 {\v}Seen", "{} –Seen", "Hidden text left out: 1 characters."),
     ],
 )
