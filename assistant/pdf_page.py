@@ -185,10 +185,18 @@ def _glyphs(
     tally.unknown += len(unsure)
     if 2 * len(unsure) > count:
         unsure = set()  # better perhaps wrong than nothing; it is told
+    high = 0  # the first half of a character beyond U+FFFF, which pdfium gives in two
     for number in range(count):
         if number in unsure:
             continue
         code = raw.FPDFText_GetUnicode(text_page, number)
+        if high and 0xDC00 <= code <= 0xDFFF:
+            code = 0x10000 + (high - 0xD800) * 0x400 + code - 0xDC00
+        elif high:
+            tally.unknown += 1
+        high = code if 0xD800 <= code <= 0xDBFF else 0
+        if high:
+            continue
         if code in (0x20, 0xA0, 0x09, 0x0A, 0x0D) or 0x2000 <= code <= 0x200A:
             yield _Glyph("")
             continue
@@ -213,7 +221,7 @@ def _character(code: int) -> str:
     """The character, or "" where the file does not say which one it is."""
     if code in (0x02, 0xFFFE, 0xAD):  # how pdfium marks a hyphen at the end of a line
         return SOFT_HYPHEN
-    if code < 0x20 or code in (0xFFFD, 0x200B, 0xFEFF) or 0xE000 <= code <= 0xF8FF or code > 0x10FFFF:
+    if code < 0x20 or code in (0xFFFD, 0x200B, 0xFEFF) or 0xE000 <= code <= 0xF8FF or code >= 0xF0000:
         return _PRIVATE.get(code, "")
     if 0xD800 <= code <= 0xDFFF:
         return ""

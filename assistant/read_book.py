@@ -36,7 +36,8 @@ def read(data: bytes, name: str) -> Content:
     pictures = sum(each.lower().endswith((".jpg", ".jpeg", ".png", ".gif", ".svg")) for each in packed.names())
     notes += [f"Pictures not read: {pictures:,}."] if pictures else []
     notes += [f"Hidden text left out in {hidden} chapters."] if hidden else []
-    return Content("\n\n".join(chapters), facts=_facts(package), notes=tuple(notes[:10]))
+    # What a chapter states, its heading first of all, is not the book's title or date.
+    return Content("\n\n".join(chapters), facts=_facts(package), notes=tuple(notes[:10]), prose=False)
 
 
 def _package(packed: Packed) -> tuple[str, Element]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ _POSTMARK = re.compile(
     rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From \S[^\n]* (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) +"
     rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2} +\d{1,2}:\d\d(?::\d\d)? [^\n]*\d{4}[^\n]*\r?\n"
 )
+_BROKEN = (ValueError, IndexError, KeyError, TypeError, AttributeError)  # what the parser of broken headers raises
 _MAX_ATTACHMENTS = 50
+_TEXTS = ("text/plain", "text/html")
 _MAX_DEPTH = 3  # mails in mails
 
 
@@ -30,7 +33,8 @@ def read_mail(data: bytes, _name: str, depth: int = 0) -> Content:
     message = message_from_bytes(data, policy=policy.default)
     assert isinstance(message, EmailMessage)
     notes: list[str] = []
-    blocks = ["\n".join(_headers(message)), _body(message), *_attachments(message, notes, depth)]
+    attached: list[EmailMessage] = []
+    blocks = ["\n".join(_headers(message)), _body(message, attached), *_attachments(attached, notes, depth)]
     text = unified("\n\n".join(block for block in blocks if block.strip()))
     return Content(text, facts=_facts(message), notes=tuple(notes))
 
@@ -66,7 +70,7 @@ def _headers(message: EmailMessage) -> Iterator[str]:
 def _header(message: EmailMessage, name: str) -> str:
     try:
         return " ".join(str(message.get(name) or "").split())
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError):  # the parser of broken headers
+    except _BROKEN:
         return ""
 
 
@@ -79,19 +83,45 @@ def _facts(message: EmailMessage) -> Facts:
     return Facts(title=_header(message, "Subject")[:250] or None, author=sender or None, date=date)
 
 
-def _body(message: EmailMessage) -> str:
-    """The plain text, or that of the HTML where there is no plain one, or one that only stands in for it."""
-    plain, html = _preferred(message, "plain"), _preferred(message, "html")
-    shown = read_web.page(html, whole=True).text if html else ""
-    return plain if plain.strip() and 3 * len(plain) > len(shown) else shown
+def _body(part: EmailMessage, attached: list[EmailMessage], alone: bool = True) -> str:
+    """The text of a part and all in it, in their order: Apple's mails go on behind a picture, lists add a footer. What
+    is no text, or has a name though it does not stand `alone`, is added to `attached`.
+    """
+    kind = _kind(part)
+    inner = [each for each in part.iter_parts() if isinstance(each, EmailMessage)] if "multipart/" in kind else []
+    if kind == "multipart/alternative":
+        forms = [each for each in inner if _kind(each).startswith(("multipart/", *_TEXTS))]
+        texts = [(_kind(each) == "text/plain", _body(each, attached)) for each in forms]
+        plain = next((text for is_plain, text in texts if is_plain), "")
+        shown = next((text for is_plain, text in reversed(texts) if not is_plain and text), "")
+        return plain if plain and 3 * len(plain) > len(shown) else shown or plain  # it may only stand in for the other
+    if inner:
+        return "\n\n".join(filter(None, (_body(each, attached, alone=False) for each in inner)))
+    if kind.startswith(("multipart/", *_TEXTS)) and not _is_attachment(part) and (alone or not _name(part)):
+        return read_web.page(_text(part), whole=True).text if kind == "text/html" else _text(part)
+    attached.append(part)
+    return ""
 
 
-def _preferred(message: EmailMessage, kind: str) -> str:
+def _kind(part: EmailMessage) -> str:
     try:
-        part = message.get_body((kind,))
-    except (KeyError, AttributeError):
-        part = None
-    return _text(part) if isinstance(part, EmailMessage) else ""
+        return part.get_content_type()
+    except _BROKEN:
+        return "text/plain"
+
+
+def _name(part: EmailMessage) -> str:
+    try:
+        return " ".join((part.get_filename() or "").split())
+    except _BROKEN:
+        return ""
+
+
+def _is_attachment(part: EmailMessage) -> bool:
+    try:
+        return part.is_attachment()
+    except _BROKEN:
+        return False
 
 
 def _text(part: EmailMessage) -> str:
@@ -103,28 +133,26 @@ def _text(part: EmailMessage) -> str:
     return unified(content).strip() if isinstance(content, str) else ""
 
 
-def _attachments(message: EmailMessage, notes: list[str], depth: int) -> Iterator[str]:
-    try:
-        parts = list(message.iter_attachments())
-    except (KeyError, AttributeError, ValueError, TypeError):
-        return
+def _attachments(parts: list[EmailMessage], notes: list[str], depth: int) -> Iterator[str]:
     for number, part in enumerate(parts):
-        name = " ".join((part.get_filename() or "").split())
         if number >= _MAX_ATTACHMENTS:
             notes.append(f"Attachments not read: {len(parts) - number}.")
             return
-        inner = part.get_payload(0) if part.get_content_type() == "message/rfc822" and part.is_multipart() else None
+        kind = _kind(part)
+        inner = part.get_payload(0) if kind == "message/rfc822" and part.is_multipart() else None
+        is_mail = isinstance(inner, EmailMessage)
         raw = inner.as_bytes() if isinstance(inner, EmailMessage) else part.get_payload(decode=True)
         if not isinstance(raw, bytes) or not raw:
             continue
+        name = _name(part) or ("mail" if is_mail else f"part{mimetypes.guess_extension(kind) or ''}")
         try:
-            content = _attached(raw, name or ("mail.eml" if inner is not None else "part"), inner is not None, depth)
+            content = _attached(raw, name, is_mail, depth)
         except BadInput as error:
             notes.append(f"Attachment not read: {error.message}")
             continue
         notes += (f"{name}: {note}" for note in content.notes)
         if content.text.strip():
-            yield f"Attachment: {name or 'mail'}\n\n{content.text.strip()}"
+            yield f"Attachment: {name}\n\n{content.text.strip()}"
 
 
 def _attached(raw: bytes, name: str, is_mail: bool, depth: int) -> Content:

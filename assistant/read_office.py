@@ -13,11 +13,17 @@ from assistant.content import Content, Facts, stated_author, stated_title
 from assistant.errors import DamagedFile
 from assistant.formula import formula
 from assistant.markup import Element, local
+from assistant.numbering import Numbers
 from assistant.packed import Packed
+from assistant.raised import CLOSES, OPENS, settled
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _HEADING = re.compile(r"heading\s*(\d)|title$", re.IGNORECASE)
 _LISTED = re.compile(r"list (?:bullet|number)", re.IGNORECASE)
+_PAGE_NUMBER = re.compile(
+    r"(?:page|seite|p[aá]gin[ae]|p\.|s\.)?[\s\d]*(?:(?:of|von|sur|de|di|van|/|\|)[\s\d]*)?", re.IGNORECASE
+)
+_NUMBERING, _STYLES = "word/numbering.xml", "word/styles.xml"
 _ITEM = -1  # in the place of a heading's level
 _SKIPPED = frozenset("del movefrom instrtext deltext ppr rpr tblpr tcpr sectpr trpr proofErr fldchar".lower().split())
 
@@ -28,13 +34,14 @@ def read(data: bytes, name: str) -> Content:
     main = next((each for each in packed.names() if re.fullmatch(r"word/document\d*\.xml", each)), None)
     if main is None:
         raise DamagedFile(f"{name} is damaged: it holds no document.", "Save it again with the program it is from.")
-    writer = _Writer(_styles(packed))
+    numbering, styles = (_part(packed, part) if part in packed else None for part in (_NUMBERING, _STYLES))
+    writer = _Writer(_levels(styles), Numbers(numbering, styles))
     body = _part(packed, main)
     blocks = list(writer.blocks(body))
-    heads = list(_around(packed, "header", writer))
-    feet = list(_around(packed, "footer", writer))
     notes = list(_notes(packed, writer))
-    text = "\n\n".join(block for block in [*heads, _joined(blocks), *notes, *feet] if block)
+    # Behind the text, as they are no title of it, nor its beginning.
+    around = [*_around(packed, "header", writer), *_around(packed, "footer", writer)]
+    text = "\n\n".join(block for block in [_joined(blocks), *notes, *around] if block)
     return Content(text, facts=core_facts(packed, name), notes=tuple(_left_out(packed, writer)))
 
 
@@ -68,12 +75,10 @@ def _joined(blocks: list[tuple[str, bool]]) -> str:
     return out
 
 
-def _styles(packed: Packed) -> dict[str, int]:
+def _levels(styles: Element | None) -> dict[str, int]:
     """Level of heading of each style that is one; 0 is the title, and -1 a style of items."""
     levels: dict[str, int] = {}
-    if "word/styles.xml" not in packed:
-        return levels
-    for style in _part(packed, "word/styles.xml").iter(f"{_W}style"):
+    for style in styles.iter(f"{_W}style") if styles is not None else ():
         called = style.find(f"{_W}name")
         title = (called.get(f"{_W}val") if called is not None else None) or ""
         found = _HEADING.match(title)
@@ -83,11 +88,12 @@ def _styles(packed: Packed) -> dict[str, int]:
 
 
 def _around(packed: Packed, kind: str, writer: _Writer) -> Iterator[str]:
-    """The different texts of headers or footers; a page number alone is none."""
+    """The different texts of headers or footers, without page numbers ("Page 2 of 9")."""
     seen: set[str] = set()
     for name in packed.matching(f"word/{kind}", ".xml"):
-        text = _joined(list(writer.blocks(_part(packed, name))))
-        if text and text not in seen and re.search(r"[^\W\d]", text.replace("Page", "")):
+        blocks = list(writer.blocks(_part(packed, name)))
+        text = _joined([block for block in blocks if not _PAGE_NUMBER.fullmatch(block[0].strip(" -–—"))])
+        if text not in seen and re.search(r"[^\W\d]", text):
             seen.add(text)
             yield text
 
@@ -119,8 +125,9 @@ def _left_out(packed: Packed, writer: _Writer) -> Iterator[str]:
 
 
 class _Writer:
-    def __init__(self, levels: dict[str, int]) -> None:
+    def __init__(self, levels: dict[str, int], numbers: Numbers) -> None:
         self._levels = levels
+        self._numbers = numbers
         self.hidden = 0
 
     def blocks(self, parent: Element) -> Iterator[tuple[str, bool]]:
@@ -141,9 +148,12 @@ class _Writer:
 
     def _table(self, table: Element) -> Iterator[tuple[str, bool]]:
         rows: list[list[str]] = []
+        heads: list[int] = []
         for row in table.iter(f"{_W}tr"):
             if _owner(row) is not table:
                 continue
+            if _is_on(row.find(f"{_W}trPr/{_W}tblHeader")):
+                heads.append(len(rows))
             cells: list[str] = []
             for cell in (each for each in row.iter(f"{_W}tc") if _owner(each, "tr") is row):
                 texts = [text for text, _ in self.blocks(cell)]
@@ -154,14 +164,15 @@ class _Writer:
         if max((len(row) for row in rows), default=0) < 2:  # a frame around text
             for cells in rows:
                 yield from ((cell, False) for cell in cells if cell)
-        elif text := "\n".join(grid.lines(rows)):
+        elif text := "\n".join(grid.lines(rows, heads)):
             yield text, False
 
     def _paragraph(self, paragraph: Element) -> tuple[str, bool]:
         parts: list[str] = []
         self._inline(paragraph, parts)
-        text = "\n".join(" ".join(line.split()) for line in "".join(parts).split("\n")).strip()
+        text = "\n".join(" ".join(line.split()) for line in settled("".join(parts)).split("\n")).strip()
         properties = paragraph.find(f"{_W}pPr")
+        number = self._number(properties)
         if not text or properties is None:
             return text, False
         style = properties.find(f"{_W}pStyle")
@@ -173,8 +184,19 @@ class _Writer:
             return f"{'#' * max(1, min(6, level))} {' '.join(text.split())}", False
         listed = properties.find(f"{_W}numPr/{_W}numId")
         if level == _ITEM or (listed is not None and listed.get(f"{_W}val") != "0"):
-            return f"- {text}", True
+            return f"{number or '-'} {text}", True
         return text, False
+
+    def _number(self, properties: Element | None) -> str:
+        """The number that a paragraph has as an item of a list; an empty one counts, one that is gone does not."""
+        listed = properties.find(f"{_W}numPr/{_W}numId") if properties is not None else None
+        if properties is None or listed is None:
+            return ""
+        if any(_is_on(properties.find(f"{_W}rPr/{_W}{gone}")) for gone in ("del", "moveFrom", "vanish")):
+            return ""
+        level = properties.find(f"{_W}numPr/{_W}ilvl")
+        at = _digits(level.get(f"{_W}val"), "0") if level is not None else "0"
+        return self._numbers.count(listed.get(f"{_W}val") or "", int(at))
 
     def _inline(self, element: Element, parts: list[str]) -> None:
         for child in element:
@@ -191,10 +213,24 @@ class _Writer:
                 parts.append(f" {formula(child)} ")
             elif tag in ("footnotereference", "endnotereference"):
                 parts.append(f"[{child.get(f'{_W}id')}]")
-            elif tag == "r" and child.find(f"{_W}rPr/{_W}vanish") is not None:
+            elif tag == "r" and _is_on(child.find(f"{_W}rPr/{_W}vanish")):
                 self.hidden += sum(len(text.text or "") for text in child.iter(f"{_W}t"))
+            elif tag == "r" and _is_raised(child):
+                parts.append(OPENS)
+                self._inline(child, parts)
+                parts.append(CLOSES)
             elif tag not in _SKIPPED and tag not in ("txbxcontent", "fallback", "pict"):
                 self._inline(child, parts)
+
+
+def _is_on(switch: Element | None) -> bool:
+    """Whether a property that is on or off is there, and not switched off again."""
+    return switch is not None and switch.get(f"{_W}val") not in ("0", "false", "off")
+
+
+def _is_raised(run: Element) -> bool:
+    place = run.find(f"{_W}rPr/{_W}vertAlign")
+    return place is not None and place.get(f"{_W}val") == "superscript"
 
 
 def _is_fallback(element: Element) -> bool:

@@ -1,4 +1,4 @@
-"""Presentations (.pptx): the text of each slide, its tables and its notes. A slide is a page."""
+"""Presentations (.pptx): the text of each slide, its tables, diagrams and notes. A slide is a page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from assistant.content import Content
 from assistant.errors import DamagedFile
 from assistant.markup import Element, local
 from assistant.packed import Packed
+from assistant.raised import CLOSES, OPENS, settled
 from assistant.read_office import core_facts
 
 _TITLES = ("title", "ctrTitle")
@@ -34,6 +35,7 @@ def read(data: bytes, name: str) -> Content:
             root = _root(packed, slide)
             hidden += root.get("show") in ("0", "false")
             blocks += _blocks(root)
+            blocks += _diagrams(packed, slide)
             blocks += _notes(packed, slide)
             astray += design.astray(slide, root)
         except DamagedFile:
@@ -147,6 +149,13 @@ def _keys(shape: Element) -> set[str]:
     return set()
 
 
+def _diagrams(packed: Packed, slide: str) -> Iterator[str]:
+    """The texts of the drawings that PowerPoint calls SmartArt, in their order."""
+    for target in _related(packed, slide).values():
+        if re.match(r"ppt/diagrams/data\d*\.xml", target) and target in packed:
+            yield from filter(None, ["\n".join(_paragraphs(_root(packed, target)))])
+
+
 def _notes(packed: Packed, slide: str) -> Iterator[str]:
     for target in _related(packed, slide).values():
         if target.startswith("ppt/notesSlides/") and target in packed:
@@ -187,7 +196,9 @@ def _lines(shape: Element) -> Iterator[str]:
         rows = [
             [" ".join(_paragraphs(cell)) for cell in row if local(cell) == "tc"] for row in table if local(row) == "tr"
         ]
-        yield from grid.lines(rows)
+        headed = any(each.get("firstRow") in ("1", "true") for each in table if local(each) == "tblpr")
+        facts = max(map(len, rows), default=0) < 3  # "Founded | 2019": every new table has the mark of headings
+        yield from grid.lines(rows, [0] if headed and not facts else [])
     else:
         yield from _paragraphs(shape)
 
@@ -197,9 +208,16 @@ def _paragraphs(shape: Element) -> Iterator[str]:
         parts = []
         for part in paragraph.iter():
             if local(part) == "t":
-                parts.append(part.text or "")
+                text = part.text or ""
+                parts.append(f"{OPENS}{text}{CLOSES}" if _is_raised(part) else text)
             elif local(part) in ("br", "tab"):
                 parts.append(" ")
-        text = " ".join("".join(parts).split())
+        text = " ".join(settled("".join(parts)).split())
         if text:
             yield text
+
+
+def _is_raised(text: Element) -> bool:
+    run = text.getparent()
+    properties = [] if run is None else [each for each in run if local(each) == "rpr"]
+    return any(re.match(r"0*[1-9]", each.get("baseline") or "") for each in properties)  # negative ones stand below

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from assistant import decode, rows
 from assistant.content import Content, Facts
-from assistant.errors import DamagedFile, EncryptedFile
+from assistant.errors import DamagedFile, EncryptedFile, UnreadableFile
 from assistant.packed import Packed
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_LINES = 50
+# A cell with a formula and nothing kept of what it comes to; a text that is empty (t="str") is a value.
+_UNCOUNTED = re.compile(
+    rb"<(?:\w+:)?c\b(?![^>]*\bt=[\"']str[\"'])[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)"
+    rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
 _WIDEST = 2_000  # cells of a row that are read
 csv.field_size_limit(2**31 - 1)
 
@@ -76,12 +82,27 @@ def read_sheets(data: bytes, name: str) -> Content:
     notes = [f"Hidden sheets, read as well: {hidden}."] if hidden else []
     charts = len(list(packed.matching("xl/charts/chart", ".xml"))) if packed else 0
     notes += [f"Charts not read: {charts:,}."] if charts else []
+    formulas = _uncounted(packed) if packed else 0
+    notes += (
+        [f"Formulas without a value, not read: {formulas:,}. Save it with a spreadsheet program."] if formulas else []
+    )
     facts = Facts()
     if packed:
         from assistant.read_office import core_facts
 
         facts = core_facts(packed, name)
     return Content("\n\n".join(parts), facts=facts, notes=tuple(notes), prose=False)
+
+
+def _uncounted(packed: Packed) -> int:
+    """How many formulas have no value: programs that write sheets without counting leave that to others."""
+    count = 0
+    for name in packed.matching("xl/worksheets/", ".xml"):
+        try:
+            count += len(_UNCOUNTED.findall(packed.read(name)))
+        except UnreadableFile:  # beyond the limits of what we unpack ourselves
+            continue
+    return count
 
 
 def _sheet(sheet: CalamineSheet) -> str:

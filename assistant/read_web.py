@@ -1,40 +1,17 @@
 """HTML: the main text of a page, without menus, and what the page says about itself.
 
-Left out are elements that are no text, that are hidden, and that by element, role or name stand around the main text
-and hold no paragraphs. If a page says which element is its main one, and most of the text is in it, the rest is left
-out too. In doubt text stays: on saved pages and filings a lost paragraph is worse than a menu.
+`main_text` says what is left out. What is left is written as lines: headings, paragraphs, lists, tables.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from assistant import dates, decode, grid, markup
+from assistant import dates, decode, grid, main_text, markup
 from assistant.content import Content, Facts, stated_title
 from assistant.markup import Element, local
+from assistant.raised import CLOSES, OPENS, settled
 
-_NO_TEXT_LIST = (
-    "script style noscript template svg canvas iframe object embed applet audio video map input button select option "
-    "textarea datalist progress meter head link meta base param source track dialog"
-)
-_NO_TEXT = frozenset(_NO_TEXT_LIST.split())
-_AROUND = frozenset(["nav", "aside", "menu"])
-_FRAME = frozenset(["header", "footer"])  # of a page they stand around; of an article they belong to it
-_AROUND_ROLES_LIST = (
-    "navigation banner contentinfo search complementary menu menubar toolbar dialog alertdialog tablist"
-)
-_AROUND_ROLES = frozenset(_AROUND_ROLES_LIST.split())
-_AROUND_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:(?:main|top|site|side|page|sub|global|mobile)?-?(?:nav|navi|navbar|navbox|navigation|menu|menubar|"
-    r"sidebar)|breadcrumbs?|site-?header|(?:site|page)?-?footer|cookies?|consent|gdpr|shar(?:e|ing)|social|related|"
-    r"recommend(?:ed|ations)?|newsletter|subscribe|adverts?|ads?|banner|promo|pagination|pager|skip-?links?|toc|"
-    r"mw-editsection|mw-jump-link|printfooter|catlinks|noprint|metadata|popup|modal|toolbar|login|search)(?:$|[\s_-])",
-    re.IGNORECASE,
-)
-_HIDING = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]*[1-9])|opacity\s*:\s*0(?![.\d]*[1-9])"
-)
 _BLOCKS_LIST = (
     "p div section article main header footer address blockquote figure figcaption form fieldset dl dt dd ul ol li "
     "pre h1 h2 h3 h4 h5 h6 hr table center details summary body html caption legend nav aside"
@@ -43,9 +20,8 @@ _BLOCKS = frozenset(_BLOCKS_LIST.split())
 _CHARSET = re.compile(
     rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w-]+)""", re.IGNORECASE
 )
-_LONG_PARAGRAPH = 200  # characters; a block with one is no menu
-_MAIN_SHARE = 0.4  # of the text that must be in an element for it to be the main one
 _LONG_CELL = 300  # characters; a table with longer cells arranges a page
+_RAISED = re.compile(r"vertical-align\s*:\s*super", re.IGNORECASE)
 _TITLE_END = re.compile(r"\s+(?:[|·»–—-])\s+[^|·»–—]+$")
 
 
@@ -61,20 +37,22 @@ def charset(data: bytes) -> str | None:
 
 
 def page(html: str, whole: bool = False) -> Content:
-    """The text of HTML; `whole` keeps what elsewhere would be a menu, as in books and mails."""
+    """The text of HTML; `whole` keeps what elsewhere would be a menu, as in books and mails, and takes the text alone,
+    though it be empty.
+    """
     root = markup.html(html)
     if root is None:
         return Content("")
     facts = _facts(root)
     title = root.find(".//title")
-    hidden = _drop_unseen(root)
-    around = 0 if whole else _drop_around(root)
-    main = root if whole else _main(root)
-    around += 0 if whole else _length(root) - _length(main)
+    hidden = main_text.drop_unseen(root)
+    around = 0 if whole else main_text.drop_around(root)
+    main = root if whole else main_text.main(root)
+    around += 0 if whole else main_text.length(root) - main_text.length(main)
     writer = _Writer()
     writer.walk(main)
     text = writer.text()
-    if not text.strip() and title is not None:
+    if not text.strip() and title is not None and not whole:
         text = _flat(title)
     notes = [f"Hidden text left out: {hidden:,} characters."] if hidden else []
     notes += [f"Menus and the like left out: {around:,} characters."] if around else []
@@ -105,95 +83,6 @@ def _title(title: str, root: Element) -> str:
     """<title> without the site's name where the page's first heading is without it."""
     heading = next((_flat(each) for each in root.iter("h1")), "")
     return heading if heading and _TITLE_END.sub("", title) == heading else title
-
-
-# --- what is left out
-
-
-def _length(element: Element) -> int:
-    return sum(len(part.strip()) for part in element.itertext())
-
-
-def _drop_unseen(root: Element) -> int:
-    """Takes out what is no text and what is hidden; gives the number of hidden characters."""
-    hidden = 0
-    for element in list(root.iter()):
-        if local(element) in _NO_TEXT or local(element) == "ix:header":
-            markup.drop(element)
-        elif _is_hidden(element):
-            hidden += _length(element)
-            markup.drop(element)
-    return hidden
-
-
-def _is_hidden(element: Element) -> bool:
-    if local(element) in ("html", "body"):
-        return False
-    style = element.get("style")
-    return (
-        element.get("hidden") is not None
-        or element.get("aria-hidden") == "true"
-        or (style is not None and _HIDING.search(style.lower()) is not None)
-    )
-
-
-def _drop_around(root: Element) -> int:
-    whole = _length(root)
-    left_out = 0
-    for element in list(root.iter()):
-        if element.getparent() is None or not _is_around(element):
-            continue
-        size = _length(element)
-        if size < 0.5 * whole and not (_by_name_only(element) and _has_paragraph(element)):
-            left_out += size
-            markup.drop(element)
-    return left_out
-
-
-def _is_around(element: Element) -> bool:
-    tag = local(element)
-    if tag in ("html", "body", "main", "article"):
-        return False
-    if tag in _AROUND or element.get("role") in _AROUND_ROLES:
-        return True
-    if tag in _FRAME:
-        return not any(local(parent) in ("article", "main", "section") for parent in _parents(element))
-    return _by_name_only(element)
-
-
-def _by_name_only(element: Element) -> bool:
-    names = f"{element.get('id') or ''} {element.get('class') or ''}"
-    return local(element) not in _AROUND | _FRAME and _AROUND_NAMES.search(names) is not None
-
-
-def _has_paragraph(element: Element) -> bool:
-    return any(_length(part) - _linked(part) >= _LONG_PARAGRAPH for part in element.iter("p", "li", "td"))
-
-
-def _linked(element: Element) -> int:
-    return sum(_length(link) for link in element.iter("a"))
-
-
-def _parents(element: Element) -> Iterator[Element]:
-    parent = element.getparent()
-    while parent is not None:
-        yield parent
-        parent = parent.getparent()
-
-
-def _main(root: Element) -> Element:
-    named = [each for each in root.iter("main", "div", "section", "td") if _is_main(each)]
-    articles = list(root.iter("article"))
-    candidates = named[:1] + (articles if len(articles) == 1 else [])
-    whole = _length(root)
-    fitting = [each for each in candidates if _length(each) >= _MAIN_SHARE * whole]
-    return min(fitting, key=_length, default=root)
-
-
-def _is_main(element: Element) -> bool:
-    return (
-        local(element) == "main" or element.get("role") == "main" or element.get("id") in ("content", "main-content")
-    )
 
 
 # --- the text
@@ -228,6 +117,10 @@ class _Writer:
             self._line.append(_formula(element))
         elif tag in _BLOCKS or (tag in ("td", "th", "tr")):
             self._block(element, tag)
+        elif _is_raised(element):
+            self._line.append(OPENS)
+            self._inside(element)
+            self._line.append(CLOSES)
         else:
             self._inside(element)
 
@@ -250,7 +143,7 @@ class _Writer:
         self._prefix = ""
 
     def _end(self) -> None:
-        text = re.sub(r" *\n *", "\n", re.sub(r" +", " ", "".join(self._line))).strip()
+        text = re.sub(r" *\n *", "\n", re.sub(r" +", " ", settled("".join(self._line)))).strip()
         self._line = []
         if text:
             if self._prefix.startswith("#"):
@@ -271,7 +164,8 @@ class _Writer:
     def _table(self, table: Element) -> None:
         self._end()
         caption = table.find(".//caption")
-        rows = grid.lines(_cells(table))
+        heads = [number for number, row in enumerate(table.iter("tr")) if _is_head(row)]
+        rows = grid.lines(_cells(table), heads)
         if caption is not None and _flat(caption):
             rows.insert(0, _flat(caption))
         if rows:
@@ -280,6 +174,10 @@ class _Writer:
 
 def _collapsed(text: str | None) -> str:
     return re.sub(r"[\s\xa0]+", " ", text) if text else ""
+
+
+def _is_raised(element: Element) -> bool:
+    return local(element) == "sup" or _RAISED.search(element.get("style") or "") is not None
 
 
 def _bullet(item: Element) -> str:
@@ -314,7 +212,15 @@ def _is_data(table: Element) -> bool:
     rows = [[cell for cell in row if local(cell) in ("td", "th")] for row in table.iter("tr")]
     if max((len(row) for row in rows), default=0) < 2:
         return False
-    return not any(_length(cell) > _LONG_CELL for row in rows for cell in row)
+    return not any(main_text.length(cell) > _LONG_CELL for row in rows for cell in row)
+
+
+def _is_head(row: Element) -> bool:
+    """Whether the page says that a row holds headings."""
+    parent = row.getparent()
+    if parent is not None and local(parent) == "thead":
+        return True
+    return {local(cell) for cell in row if local(cell) in ("td", "th") and _spaced(cell)} == {"th"}
 
 
 def _cells(table: Element) -> list[list[str]]:
@@ -341,14 +247,15 @@ def _spaced(cell: Element) -> str:
 
     def walk(element: Element) -> None:
         apart = " " if local(element) in _BLOCKS or local(element) == "br" else ""
-        parts.append(apart + (element.text or ""))
+        opens, closes = (OPENS, CLOSES) if _is_raised(element) else (apart, apart)
+        parts.append(opens + (element.text or ""))
         for child in element:
             walk(child)
             parts.append(child.tail or "")
-        parts.append(apart)
+        parts.append(closes)
 
     walk(cell)
-    return " ".join("".join(parts).split())
+    return " ".join(settled("".join(parts)).split())
 
 
 def _span(cell: Element, name: str) -> int:

@@ -21,11 +21,16 @@ IMAGE = "q 500 0 0 700 50 50 cm /Im1 Do Q"  # covers the page
 
 
 def pdf(
-    pages: Sequence[str], info: str = "", extra: str = "", packed: Callable[[bytes], bytes] | None = None
+    pages: Sequence[str],
+    info: str = "",
+    extra: str = "",
+    packed: Callable[[bytes], bytes] | None = None,
+    meant: dict[str, str] | None = None,
 ) -> bytes:
     """A PDF with these drawings as pages of 612 by 792 points. `info` are entries of the information dictionary.
 
-    With `packed` the drawings are compressed, and stored as what it makes of the result.
+    With `packed` the drawings are compressed, and stored as what it makes of the result. `meant` says, as a
+    font's ToUnicode does, which characters those of the drawings stand for.
     """
     kids = " ".join(f"{10 + 2 * number} 0 R" for number in range(len(pages)))
     objects: dict[int, str | bytes] = {
@@ -36,6 +41,14 @@ def pdf(
         "/Length 1 >>\nstream\n0\nendstream",
         5: f"<< {info} >>",
     }
+    if meant:
+        pairs = "\n".join(f"<{ord(sign):02x}> <{text.encode('utf-16-be').hex()}>" for sign, text in meant.items())
+        cmap = (
+            "/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <ff> endcodespacerange\n"
+            f"{len(meant)} beginbfchar\n{pairs}\nendbfchar endcmap end"
+        )
+        objects[6] = f"<< /Length {len(cmap)} >>\nstream\n{cmap}\nendstream"
+        objects[3] = str(objects[3]).replace(" >>", " /ToUnicode 6 0 R >>")
     for number, drawing in enumerate(pages):
         resources = "<< /Font << /F1 3 0 R >> /XObject << /Im1 4 0 R >> >>"
         objects[10 + 2 * number] = (

@@ -129,6 +129,13 @@ def test_words_drawn_twice_are_read_once():
     assert read(show([(72, 700, "Bold words"), (72.3, 700, "Bold words")])).text == "Bold words"
 
 
+def test_characters_beyond_the_first_plane_are_whole():
+    meant = {"#": "\U0001d465", "$": "\U00020bb7", "~": "\U000f0001", "*": "\u4e2d"}
+    content = read_pdf.read(pdf([show([(72, 700, "a# b$c* d~")])], meant=meant), "a.pdf")
+    assert content.text == "a\U0001d465 b\U00020bb7c\u4e2d d"
+    assert content.notes == ("Letters whose characters the file does not say: 1.",)
+
+
 @pytest.mark.parametrize(
     ("title", "taken"),
     [("On Lamps and Keepers", True), ("Microsoft Word - lamp.doc", False), ("untitled", False), ("lamp.pdf", False),

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 import pytest
 from pdf_maker import pdf, show
 
-from assistant import formats, readers
+from assistant import documents, formats, readers
 from assistant.errors import DamagedFile, EmptyFile, EncryptedFile, UnreadableFile, UnsupportedFile
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -46,7 +46,7 @@ def test_a_web_page_without_its_menus():
     <pre>two
   lines</pre></main><footer>All rights reserved</footer></body></html>"""
     content = readers.read(page.encode(), "a.html")
-    assert content.text == "# On Lamps\n\nA lamp\nis a light.\n\n- Oil\n- Gas\n\nKind | Price\nOil | 5\n\ntwo\n  lines"
+    assert content.text == "# On Lamps\n\nA lamp\nis a light.\n\n- Oil\n- Gas\n\nKind: Oil; Price: 5\n\ntwo\n  lines"
     assert (content.facts.title, content.facts.author) == ("On Lamps", "Jane Doe")
     assert any(note.startswith("Menus and the like left out") for note in content.notes)
 
@@ -58,6 +58,113 @@ def test_hidden_text_of_a_web_page_is_left_out_and_told():
     content = readers.read(page.encode(), "a.html")
     assert content.text == "Seen"
     assert content.notes == ("Hidden text left out: 15 characters.",)
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "hidden"),
+    [
+        ("<div style='font-size:0px'>\n<div style='font-size:13px'>Seen</div>Not</div>", "Seen", 3),
+        ("<p style='font-size:0'>No<b> no</b><font size='3'>Seen</font></p>", "Seen", 4),
+        ("<div style='font-size:0'><p style='font-size:1em'>No</p><p style='font-size:100%'>No</p></div>S", "S", 4),
+        ("<p style='font-size:0.8em'>Seen</p><p style='font-size:0;font-size:12px'>Too</p>", "Seen\n\nToo", 0),
+        ("<p>a<span style='font-size:0'>no</span>b</p>", "ab", 2),
+        ("<p style='font-size:12px'>a<span style='mso-ansi-font-size:0'>b</span></p>", "ab", 0),
+    ],
+)
+def test_no_size_hides_text_down_to_where_another_is_stated(page: str, text: str, hidden: int):
+    content = readers.read(f"<html><body>{page}</body></html>".encode(), "a.html")
+    assert content.text == text
+    assert content.notes == ((f"Hidden text left out: {hidden} characters.",) if hidden else ())
+
+
+def test_a_newsletter_whose_cells_have_no_size_of_their_own():
+    cell = '<td style="font-size:0px;padding:10px"><div style="font-size:13px">{}</div></td>'
+    page = f"<table><tr>{cell.format('The lamp is lit.')}</tr><tr>{cell.format('The sea is calm.')}</tr></table>"
+    message = EmailMessage()
+    message["Subject"] = "News"
+    message.set_content(page, subtype="html")
+    assert text_of(message.as_bytes(), "a.eml") == "Subject: News\n\nThe lamp is lit.\n\nThe sea is calm."
+
+
+LONG = "The keeper of the lamp writes down what the sea and the weather did in the hours of the night. " * 3
+
+
+@pytest.mark.parametrize(
+    ("part", "kept"),
+    [
+        ("<h2 id='related-work'>Related work</h2><p>Seen</p>", "## Related work\n\nSeen"),
+        ("<section id='search'><h2>2.1 Search¶</h2><p>Seen</p></section>", "## 2.1 Search¶\n\nSeen"),
+        ("<div id='metadata-1' class='level2'><h3>Metadata</h3>Seen</div>", "### Metadata\n\nSeen"),
+        ("<p id='toc'>Seen</p><ul><li class='menu'>Too</ul>", "Seen\n\n- Too"),
+        ("<p>The <a id='search'>search</a> is <span id='ads'>slow</span>.</p>", "The search is slow."),
+        ("<aside class='warning'><p>Hot!</p></aside>", "Hot!"),
+        ("<aside class='sidebar'><p>Hot!</p></aside>", ""),
+        (f"<aside class='sidebar'><p>{LONG}</p></aside>", LONG.strip()),
+        ("<aside>See <a href='/'>all our other articles</a></aside>", ""),
+        ("<div id='search'><h2>Find</h2>Gone</div>", ""),
+        ("<div class='related' id='related'><h2>Related</h2>Gone</div>", ""),
+        ("<ul id='menu'><li>Gone</ul>", ""),
+    ],
+)
+def test_what_stands_in_the_text_is_not_judged_by_the_names_of_its_headings(part: str, kept: str):
+    text = text_of(f"<html><body><main><p>{LONG}{LONG}</p>{part}</main></body></html>", "a.html")
+    assert text == "\n\n".join(filter(None, [(LONG + LONG).strip(), kept]))
+
+
+@pytest.mark.parametrize(
+    ("outside", "kept"),
+    [
+        ("<div>Home News Weather</div>", False),
+        ("<h1>On Lamps</h1>", True),
+        (f"<p>{LONG}</p>", True),
+        (f"<p><a href='/'>{LONG}</a></p>", False),
+    ],
+)
+@pytest.mark.parametrize("element", ["main", "article"])
+def test_the_main_element_is_taken_alone_where_no_text_stands_outside_it(element: str, outside: str, kept: bool):
+    page = f"<body>{outside}<table><tr><td><{element}><p>{LONG}</p></{element}></td></tr></table></body>"
+    text = text_of(page, "a.html")
+    assert text.endswith(LONG.strip())
+    assert (len(text) > len(LONG)) is kept
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("10<sup>6</sup> m<sup>2</sup>", "10^6 m2"),
+        ("in 2019<sup><a href='#n'>3</a></sup>", "in 2019^3"),
+        ("10<sup>\u2212</sup><sup>6</sup>", "10^\u22126"),
+        ("on the 21<sup>st</sup> of 2019<sup>[3]</sup>", "on the 21st of 2019[3]"),
+        ("5 <sup>6</sup>", "5 6"),
+        ("10<span style='vertical-align: super'>6</span>", "10^6"),
+    ],
+)
+def test_raised_digits_of_a_web_page_do_not_change_the_number_before_them(html: str, text: str):
+    assert text_of(f"<p>{html}</p>", "a.html") == text
+    assert text_of(f"<table><tr><td>a<td>{html}</table>", "a.html") == f"a | {text}"
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ("<tr><th>Kind<th>Price<tr><td>Oil<td>5<tr><td>Gas<td>6", "Kind: Oil; Price: 5\nKind: Gas; Price: 6"),
+        ("<thead><tr><td>Kind<td>Price<tbody><tr><th>Oil<td>5", "Kind: Oil; Price: 5"),
+        ("<caption>Fuels</caption><tr><td><th>2019<th>2020<tr><th>Oil<td>5<td>6", "Fuels\nOil; 2019: 5; 2020: 6"),
+        (
+            "<tr><th colspan=3>Fuels<tr><th>Kind<th>Price<th>Place<tr><th colspan=3>Old<tr><td>Oil<td><td>A",
+            "Fuels\nOld\nKind: Oil; Place: A",
+        ),
+        # where no row of headings, or more than one, is stated, or it does not name the columns
+        ("<tr><td>Kind<td>Price<tr><td>Oil<td>5", "Kind | Price\nOil | 5"),
+        ("<tr><th>Kind<td>Oil<tr><th>Price<td>5", "Kind | Oil\nPrice | 5"),
+        ("<tr><th>Kind<th>Price<tr><th><th>USD<tr><td>Oil<td>5", "Kind | Price\n | USD\nOil | 5"),
+        ("<tr><th>Year<th colspan=2>Price<tr><td>2019<td>5<td>6", "Year | Price\n2019 | 5 | 6"),
+        ("<tr><th>1<th>2<tr><td>3<td>4", "1 | 2\n3 | 4"),
+        ("<tr><th>Kind<th>Price", "Kind | Price"),
+    ],
+)
+def test_rows_of_a_table_carry_the_headings_that_a_web_page_states(table: str, text: str):
+    assert text_of(f"<table>{table}</table>", "a.html") == text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "shift_jis"])
@@ -102,9 +209,78 @@ def test_a_word_document():
         "<w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>secret</w:t></w:r><w:r><w:t>seen</w:t></w:r></w:p>"
     )
     note = f'<w:footnote w:id="2">{p("A note")}</w:footnote>'
-    content = readers.read(docx(body, header1=p("Head"), footer1=p("Page 1"), footnotes=note), "a.docx")
-    assert content.text == "Head\n\n## Lamps\n\nOne\n\n- x\n- y\n\na | b\nc | d\n\nnew\n\nseen\n\nFootnote 2: A note"
+    around = {"header1": p("Head"), "header2": p("Seite 2 von 9"), "footer1": p("Page 1"), "footer2": p("- 7 -")}
+    around["footer3"] = p("Acme") + p("Page 2 of 9")
+    content = readers.read(docx(body, footnotes=note, **around), "a.docx")
+    assert content.text == (
+        "## Lamps\n\nOne\n\n- x\n- y\n\na | b\nc | d\n\nnew\n\nseen\n\nFootnote 2: A note\n\nHead\n\nAcme"
+    )
     assert content.notes == ("Hidden text left out: 6 characters.",)
+
+
+def test_raised_digits_and_switches_of_a_word_document():
+    def run(text: str, properties: str = "") -> str:
+        return f"<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t></w:r>"
+
+    raised = '<w:vertAlign w:val="superscript"/>'
+    powers = run("10") + run("-", raised) + run("6", raised) + run(" m") + run("2", raised)
+    shown = run("seen", '<w:vanish w:val="0"/>') + run("not", "<w:vanish/>")
+    body = f"<w:p>{powers}</w:p><w:p>{shown}</w:p>"
+    assert text_of(docx(body), "a.docx") == "10^-6 m2\n\nseen"
+
+
+def test_rows_of_a_table_carry_the_headings_that_a_word_document_states():
+    def rows(properties: str) -> str:
+        cells = [[f"<w:tc>{p(cell)}</w:tc>" for cell in row] for row in (("Kind", "Price"), ("Oil", "5"))]
+        return f"<w:tbl><w:tr>{properties}{''.join(cells[0])}</w:tr><w:tr>{''.join(cells[1])}</w:tr></w:tbl>"
+
+    assert text_of(docx(rows("<w:trPr><w:tblHeader/></w:trPr>")), "a.docx") == "Kind: Oil; Price: 5"
+    assert text_of(docx(rows("")), "a.docx") == "Kind | Price\nOil | 5"
+
+
+def numbering(*levels: str, more: str = "", number: str = "") -> str:
+    """A list 1, and a list 2 that begins anew; each level by its kind and text."""
+    within = "".join(
+        f'<w:lvl w:ilvl="{at}"><w:start w:val="1"/><w:numFmt w:val="{kind}"/><w:lvlText w:val="{text}"/>{more}</w:lvl>'
+        for at, (kind, _, text) in enumerate(level.partition(" ") for level in levels)
+    )
+    over = '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride>'
+    called = '<w:abstractNumId w:val="7"/>'
+    return (
+        f'<w:abstractNum w:abstractNumId="7">{within}</w:abstractNum>'
+        f'<w:num w:numId="1">{called}{number}</w:num><w:num w:numId="2">{called}{over}</w:num>'
+    )
+
+
+def items(*listed: tuple[int, int]) -> str:
+    """Items of lists, each by the number of its list and its level."""
+    at = '<w:numPr><w:ilvl w:val="{1}"/><w:numId w:val="{0}"/></w:numPr>'
+    return "".join(p(f"{number}-{level}", at.format(number, level)) for number, level in listed)
+
+
+@pytest.mark.parametrize(
+    ("lists", "text"),
+    [
+        (numbering("decimal (%1)", "decimal %1.%2"), "(1) 1-0\n1.1 1-1\n1.2 1-1\n(2) 1-0\n2.1 1-1\n(1) 2-0\n(2) 1-0"),
+        (numbering("decimal %1.", "bullet \u2022"), "1. 1-0\n- 1-1\n- 1-1\n2. 1-0\n- 1-1\n1. 2-0\n2. 1-0"),
+        # no sure count: letters, levels that a style counts too, and such as are defined anew
+        (numbering("lowerLetter %1.", "decimal %1.%2"), None),
+        (numbering("decimal %1.", "decimal %2.", more='<w:pStyle w:val="H2"/>'), None),
+        (numbering("decimal %1.", "decimal %2.", number='<w:lvlOverride><w:lvl w:ilvl="0"/></w:lvlOverride>'), None),
+        ("", None),
+    ],
+)
+def test_numbers_that_word_counts(lists: str, text: str | None):
+    body = items((1, 0), (1, 1), (1, 1), (1, 0), (1, 1), (2, 0), (1, 0))
+    bare = "- 1-0\n- 1-1\n- 1-1\n- 1-0\n- 1-1\n- 2-0\n- 1-0"
+    assert text_of(docx(body, **({"numbering": lists} if lists else {})), "a.docx") == (text or bare)
+
+
+def test_what_counts_in_a_list_of_word():
+    at = '<w:numPr><w:numId w:val="1"/></w:numPr>'
+    body = p("a", at) + p("", at) + p("b", f"{at}<w:rPr><w:del/></w:rPr>") + p("c", at)
+    text = text_of(docx(body, numbering=numbering("decimal %1.")), "a.docx")
+    assert text == "1. a\n- b\n3. c"
 
 
 def test_formulas_of_a_word_document():
@@ -183,6 +359,47 @@ def test_a_presentation_without_a_slide_that_can_be_read_is_damaged():
         readers.read(slides(broken), "a.pptx")
 
 
+def test_raised_digits_of_a_presentation():
+    runs = "</a:t></a:r><a:r><a:rPr baseline='30000'/><a:t>6</a:t></a:r><a:r><a:rPr baseline='-25000'/><a:t>b"
+    assert "10^6b" in text_of(slides({"ppt/slides/slide1.xml": slide("Powers", f"10{runs}")}), "a.pptx")
+
+
+def test_diagrams_of_a_presentation():
+    points = "".join(f"<pt><t><a:p><a:r><a:t>{text}</a:t></a:r></a:p></t></pt>" for text in ("Oil", "Gas"))
+    parts = {
+        "ppt/slides/_rels/slide2.xml.rels": "<Relationships><Relationship Id='r1' Target='../diagrams/data1.xml'/>"
+        "<Relationship Id='r2' Target='../diagrams/layout1.xml'/></Relationships>",
+        "ppt/diagrams/data1.xml": f"<dataModel {A}><ptLst>{points}</ptLst></dataModel>",
+        "ppt/diagrams/layout1.xml": f"<layoutDef {A}><a:p><a:r><a:t>Not</a:t></a:r></a:p></layoutDef>",
+    }
+    assert text_of(slides(parts), "a.pptx") == "# First\n\nsooner\n\nOil\nGas\n\n# Second\n\nlater"
+
+
+def test_tables_of_a_presentation():
+    def table(*rows: str) -> str:
+        cell = "<a:tc><a:txBody><a:p><a:r><a:t>{}</a:t></a:r></a:p></a:txBody></a:tc>"
+        cells = ("".join(map(cell.format, row)) for row in rows)
+        within = f"<a:tbl><a:tblPr firstRow='1'/>{''.join(f'<a:tr>{row}</a:tr>' for row in cells)}</a:tbl>"
+        return f"<p:sld {A} {P}><p:graphicFrame>{within}</p:graphicFrame></p:sld>"
+
+    text = text_of(slides({f"ppt/slides/slide{n}.xml": table(*rows) for n, rows in TABLES.items()}), "a.pptx")
+    assert text == "a | b\nx | y\n\na: x; b: y; c: z"
+
+
+TABLES = {1: ("abc", "xyz"), 2: ("ab", "xy")}
+
+
+def odt_text(body: str, styles: str = "") -> str:
+    spaces = " ".join(f'xmlns:{name}="{ODF}:{name}:1.0"' for name in ("office", "style", "text", "table"))
+    body = f"{styles}<office:body>{body}</office:body>"
+    content = f"<office:document-content {spaces}>{body}</office:document-content>"
+    return text_of(packed({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content}), "a.odt")
+
+
+def odt_p(text: str) -> str:
+    return f"<text:p>{text}</text:p>"
+
+
 def test_an_opendocument_text():
     body = (
         '<text:h text:outline-level="2">Lamps</text:h><text:p>One<text:line-break/>two<text:s/>three</text:p>'
@@ -190,14 +407,67 @@ def test_an_opendocument_text():
         "<table:table-cell><text:p>a</text:p></table:table-cell><table:table-cell><text:p>b</text:p></table:table-cell>"
         "</table:table-row></table:table>"
     )
-    spaces = f'xmlns:office="{ODF}:office:1.0" xmlns:text="{ODF}:text:1.0" xmlns:table="{ODF}:table:1.0"'
-    content = f"<office:document-content {spaces}><office:body>{body}</office:body></office:document-content>"
-    data = packed({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content})
-    assert text_of(data, "a.odt") == "## Lamps\n\nOne\ntwo three\n\n- x\n\na | b"
+    assert odt_text(body) == "## Lamps\n\nOne\ntwo three\n\n- x\n\na | b"
+
+
+def test_raised_digits_of_an_opendocument_text():
+    styles = "".join(
+        f'<style:style style:name="{name}"><style:text-properties style:text-position="{place}"/></style:style>'
+        for name, place in (("up", "super 58%"), ("down", "sub 58%"))
+    )
+    spans = '10<text:span text:style-name="up">6</text:span> CO<text:span text:style-name="down">2</text:span>'
+    assert odt_text(odt_p(spans), styles) == "10^6 CO2"
+
+
+def test_tables_of_an_opendocument_text():
+    def row(*cells: str) -> str:
+        within = (f"<table:table-cell>{cell}</table:table-cell>" for cell in cells)
+        return f"<table:table-row>{''.join(within)}</table:table-row>"
+
+    head = f"<table:table-header-rows>{row(*map(odt_p, ('Kind', 'Price')))}</table:table-header-rows>"
+    inner = f"<table:table>{row(*map(odt_p, 'ab'))}{row(*map(odt_p, 'cd'))}</table:table>"
+    table = f"<table:table>{head}{row(odt_p('Oil'), odt_p('5'))}{row(inner, odt_p('6'))}</table:table>"
+    assert odt_text(table) == "Kind: Oil; Price: 5\nKind: a | b c | d; Price: 6"
 
 
 def test_rich_text():
     assert text_of(rb"{\rtf1\ansi\ansicpg1252 Caf\'e9\par Two}", "a.rtf") == "Café\nTwo"
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "note"),
+    [
+        (rb"{\v secret\'e9}Seen{\deleted gone} too", "Seen too", "Hidden text left out: 11 characters."),
+        (
+            rb"{\rtlch \v\insrsid1 se{\b cret}\v0  seen}{\v\plain Too}",
+            "seenToo",
+            "Hidden text left out: 6 characters.",
+        ),
+        (rb"{\stylesheet{\s1\v Hidden;}}{\v0 Seen}{\webhidden  too}", "Seen too", ""),
+        (
+            rb"A lamp{\super \chftn {\footnote \pard{\super \chftn } Of {\b tin}.}} is lit{\footnote Or {\v not}so.}.",
+            "A lamp[1] is lit.\n\nFootnote 1: Of tin.\nFootnote 2: Or so.",
+            "Hidden text left out: 3 characters.",
+        ),
+        (rb"{\footnote {\f1 \'c4}a\par b}{\fonttbl{\f1\fcharset204 A;}}{\b Cut", "Cut\n\nFootnote 1: Дa\nb", ""),
+        (
+            rb"10{\super -}{\super 6} and 7\super 2\nosupersub m, 2{\super\v 3}{\sub 5}",
+            "10^-6 and 7^2m, 25",
+            "Hidden text left out: 1 characters.",
+        ),
+        (rb"\{\v 1\v0\} \u8211?{\pict\bin3 {\v}Seen", "{} –Seen", "Hidden text left out: 1 characters."),
+    ],
+)
+def test_hidden_text_and_notes_of_rich_text(body: bytes, text: str, note: str):
+    content = readers.read(rb"{\rtf1\ansi\ansicpg1252 " + body + b"}", "a.rtf")
+    assert content.text == text
+    assert [each for each in content.notes if not each.startswith("Pictures")] == ([note] if note else [])
+
+
+def test_what_rich_text_says_about_itself():
+    info = rb"{\info{\title Caf\'e9s of \u21271?\u20140?}{\author Ren\'e9 Doe}}"
+    facts = readers.read(rb"{\rtf1\ansi\ansicpg1252" + info + b" Text}", "a.rtf").facts
+    assert (facts.title, facts.author) == ("Cafés of 北京", "René Doe")
 
 
 # --- tables and data
@@ -233,6 +503,15 @@ def test_each_row_of_a_sheet_carries_its_headings():
     rows = [("Name", "Length"), ("Ann", 12.0), ("Bea", 7.5)]
     xml = "".join(f'<row r="{n}">{cell(f"A{n}", a)}{cell(f"B{n}", b)}</row>' for n, (a, b) in enumerate(rows, 1))
     assert text_of(sheet(xml), "a.xlsx") == "# Boats\n\nName: Ann; Length: 12\nName: Bea; Length: 7.5"
+
+
+def test_formulas_without_a_value_are_counted():
+    kept = '<c r="A1"><f>1+1</f><v>2</v></c><c r="B1" t="str"><f>A2</f><v></v></c><c r="C1"><v>7</v></c>'
+    lacking = '<c r="D1"><f>A1</f></c><c r="E1" s="1"><f t="shared" si="0"/><v/></c><c r="F1"><f>A1</f><v></v></c>'
+    content = readers.read(sheet(f'<row r="1">{kept}{lacking}</row>'), "a.xlsx")
+    assert content.text == "# Boats\n\n2 |  | 7"
+    assert content.notes == ("Formulas without a value, not read: 3. Save it with a spreadsheet program.",)
+    assert not readers.read(sheet(f'<row r="1">{kept}</row>'), "a.xlsx").notes
 
 
 @pytest.mark.parametrize(
@@ -302,21 +581,25 @@ def test_a_line_of_three_megabytes():
 def test_a_book_in_its_order():
     package = (
         '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>'
-        "<dc:title>On Lamps</dc:title><dc:creator>Jane Doe</dc:creator></metadata><manifest>"
+        "<dc:title>On Lamps</dc:title><dc:creator>Jane Doe</dc:creator><dc:date>1999</dc:date></metadata><manifest>"
         '<item id="b" href="b%20b.xhtml" media-type="application/xhtml+xml"/>'
-        '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/></manifest>'
-        '<spine><itemref idref="a"/><itemref idref="b"/></spine></package>'
+        '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
+        '<item id="c" href="c.xhtml" media-type="application/xhtml+xml"/></manifest>'
+        '<spine><itemref idref="c"/><itemref idref="a"/><itemref idref="b"/></spine></package>'
     )
     files = {
         "mimetype": "application/epub+zip",
         "META-INF/container.xml": '<container><rootfiles><rootfile full-path="o/c.opf"/></rootfiles></container>',
         "o/c.opf": package,
         "o/a.xhtml": "<html><body><h1>One</h1><p>First.</p></body></html>",
+        "o/c.xhtml": "<html><head><title>Cover</title></head><body><img src='x'/></body></html>",
         "o/b b.xhtml": "<html><body><h1>Two</h1><p>Last.</p></body></html>",
     }
     content = readers.read(packed(files), "a.epub")
     assert content.text == "# One\n\nFirst.\n\n# Two\n\nLast."
     assert (content.facts.title, content.facts.author) == ("On Lamps", "Jane Doe")
+    book = documents.document(content, "a.epub", "a.epub", "0" * 64)
+    assert (book.title, book.author, book.date) == ("On Lamps", "Jane Doe", "1999")
 
 
 def mail(subject: str = "Lamps") -> EmailMessage:
@@ -338,6 +621,57 @@ def test_a_mail_with_attachments():
     assert "Attachment: list.csv\n\nname: Ann; n: 3" in content.text
     assert (content.facts.title, content.facts.author, content.facts.date) == ("Lamps", "Jane Doe", "2025-12-05")
     assert content.notes == ("Attachment not read: x.bin is not supported: it is a file of an unknown kind.",)
+
+
+def multipart(kind: str, *parts: tuple[str, str]) -> str:
+    """Parts as they stand in a mail, below its headers: each a type and a text, or "" and parts of its own."""
+    edge = f"edge-{kind}"
+    within = "".join(
+        f"--{edge}\nContent-Type: {of}\n\n{text}\n" if of else f"--{edge}\n{text}\n" for of, text in parts
+    )
+    return f'Content-Type: multipart/{kind}; boundary="{edge}"\n\n{within}--{edge}--\n'
+
+
+CSV = ("text/csv; name=list.csv\nContent-Disposition: inline; filename=list.csv", "name,n\nAnn,3\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        # as Apple's program writes them
+        (
+            multipart("mixed", ("text/plain", "Before."), CSV, ("text/html", "<p>Behind.</p>")),
+            "Before.\n\nBehind.\n\nAttachment: list.csv\n\nname: Ann; n: 3",
+        ),
+        (
+            multipart(
+                "alternative",
+                ("text/plain", "Before. Behind."),
+                ("", multipart("mixed", ("text/html", "<b>Before.</b>"), CSV, ("text/html", "<b>Behind.</b>"))),
+            ),
+            "Before. Behind.\n\nAttachment: list.csv\n\nname: Ann; n: 3",
+        ),
+        # a list's footer
+        (
+            multipart(
+                "mixed",
+                ("", multipart("alternative", ("text/plain", "The lamp."), ("text/html", "<p>The lamp.</p>"))),
+                ("text/plain", "Leave this list: www.example.org"),
+            ),
+            "The lamp.\n\nLeave this list: www.example.org",
+        ),
+        (multipart("alternative", ("text/plain", "-"), ("text/html", "<p>The lamp.</p>")), "The lamp."),
+        (multipart("alternative", ("text/plain; name=a", "A"), ("text/html; name=b", "A"), ("text/x-amp", "A")), "A"),
+        (multipart("mixed", ("text/plain", "See below."), ("text/csv", "a,b\n1,2\n")),
+         "See below.\n\nAttachment: part.csv\n\na: 1; b: 2"),
+        ("Content-Type: multipart/mixed; boundary=none\n\nWords", "Words"),
+        ("Content-Type: text/plain; name=a.txt\n\nWords", "Words"),
+    ],
+)  # fmt: skip
+def test_all_text_of_a_mail_is_read_once(body: str, text: str):
+    content = readers.read(f"Subject: Lamps\n{body}".encode(), "a.eml")
+    assert content.text == f"Subject: Lamps\n\n{text}"
+    assert not content.notes
 
 
 def test_a_mailbox():
