@@ -17,4 +17,6 @@ def settled(text: str) -> str:
     """`text` without the marks, and with a "^" where a raised number follows a digit: a power, or the mark of a note.
     Elsewhere nothing is lost on one line: 21st, m2.
     """
+    if OPENS not in text:
+        return text
     return _MARKS.sub("", _POWER.sub("^", _AGAIN.sub("", text)))

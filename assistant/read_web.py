@@ -220,7 +220,8 @@ def _is_head(row: Element) -> bool:
     parent = row.getparent()
     if parent is not None and local(parent) == "thead":
         return True
-    return {local(cell) for cell in row if local(cell) in ("td", "th") and _spaced(cell)} == {"th"}
+    tags = [(local(cell), cell) for cell in row]
+    return any(tag == "th" for tag, _ in tags) and not any(tag == "td" and _spaced(cell) for tag, cell in tags)
 
 
 def _cells(table: Element) -> list[list[str]]:
