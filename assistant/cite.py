@@ -155,7 +155,7 @@ class Citer:
         return self._weigh(wanted & has) / total if total else 0.0
 
     def _weigh(self, terms: frozenset[str]) -> float:
-        return sum(map(self._weight, terms))
+        return math.fsum(map(self._weight, terms))  # whatever their order, which differs from process to process
 
     def _weight(self, term: str) -> float:
         rarity = self._weights.get(term, self._weights[""])

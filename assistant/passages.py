@@ -45,7 +45,7 @@ def nearest(question: str, hits: Sequence[Hit], before: str = "") -> list[Passag
     weights = {term: part * math.log1p(len(found) / counts[term]) for term, part in wanted.items() if term in counts}
 
     def score(number: int) -> float:
-        shared = sum(weight for term, weight in weights.items() if term in has[number])
+        shared = math.fsum(weight for term, weight in weights.items() if term in has[number])
         return shared / math.sqrt(len(has[number]) + _TYPICAL)
 
     ranked = sorted(range(len(found)), key=score, reverse=True)
