@@ -51,6 +51,14 @@ def test_two_documents_that_say_the_same_are_cited_together() -> None:
     assert {c.document_id for c in draft.citations} == {"doc", "other"}
 
 
+def test_the_weight_of_terms_does_not_depend_on_their_order() -> None:
+    """Sets have another order in each process, and of two equally good spans another one would be cited."""
+    citer = Citer("When did it open?", [hit(TEXT), hit(LONG, "other")])
+    wanted = sorted(terms(f"{TEXT} {LONG}"))
+    orders = [wanted, wanted[::-1], *([*wanted[n:], *wanted[:n]] for n in range(1, 40))]
+    assert len({citer._weigh(order) for order in orders}) == 1
+
+
 def test_what_the_best_span_leaves_is_tied_to_another_one() -> None:
     said = "The Northern Line opened in 1890, and a museum in Hull shows a train."
     draft, _, _ = write([said], [hit(TEXT), hit("A museum in Hull shows the oldest train.", "other")])
