@@ -213,6 +213,6 @@ def test_a_baseline_is_the_mean_of_runs_and_its_noise_what_they_differ() -> None
 
     found = baseline_of([figured(0.5), figured(0.9), figured(0.7)])
     assert found == {"small": {"right": {"value": 0.7, "noise": 0.4}}}
-    assert baseline_of([figured(0.7)])["small"]["right"]["noise"] == 0.15
+    assert baseline_of([figured(0.7)])["small"]["right"]["noise"] == 0.3
     assert not below(figured(0.3), found)
     assert below(figured(0.2), found)
