@@ -159,11 +159,12 @@ class Slot:
     sequence: int
     tokens: list[int] = field(default_factory=list)
     job: Request | Reading | None = None
-    source: tuple[Slot, Request | Reading | None, int] | None = None  # whose cells it shares, and how many
+    source: Source | None = None
 
     def lean_on(self, other: Slot, cells: int) -> None:
-        """Notes that it shares another slot's first cells: they are held once, as long as that one's job runs."""
-        self.source = other, other.job, cells
+        """Notes that it shares the first cells of another slot, which has a job."""
+        assert other.job is not None
+        self.source = Source(other, other.job, cells)
 
     @property
     def request(self) -> Request | None:
@@ -176,8 +177,9 @@ class Slot:
     @property
     def reserved(self) -> int:
         """Most cells that its job can come to need, beside those it shares."""
-        leans = self.source is not None and self.source[1] is not None and self.source[0].job is self.source[1]
-        return self.job.room - (self.source[2] if leans and self.source else 0) if self.job else 0
+        if self.job is None:
+            return 0
+        return self.job.room - (self.source.held if self.source else 0)
 
     @property
     def pending(self) -> tuple[int, ...]:
@@ -193,6 +195,20 @@ class Slot:
         pending = self.pending
         last = count == len(pending) and self.request is not None
         return Row(self.sequence, len(self.tokens), pending[:count], logits=last)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Cells that a slot shares with another: they are held once, as long as the other one's job runs."""
+
+    slot: Slot
+    job: Request | Reading
+    cells: int
+
+    @property
+    def held(self) -> int:
+        """How many of them the other slot answers for."""
+        return self.cells if self.slot.job is self.job else 0
 
 
 class TextOut:

@@ -53,8 +53,7 @@ class KVStore:
             if self._folder is not None:
                 with suppress(OSError):  # it is not there, or not ours to touch
                     os.utime(self._path(name))
-                    return True
-            return name in self._memory
+            return name in self._memory or (self._folder is not None and self._path(name).is_file())
 
     def get(self, name: str) -> bytes | None:
         """The cells, or None when they are not kept or their file is damaged."""
