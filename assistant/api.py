@@ -105,6 +105,7 @@ def create_app(assistant: Assistant, reader: Reader | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     metrics = Metrics(assistant.stats, reader.stats)
+    app.state.answered = metrics.answered  # for a page that is mounted
     app.add_middleware(
         Guard,
         host=server.host,

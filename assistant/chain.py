@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from types import TracebackType
 from typing import Any
 
@@ -20,7 +20,7 @@ from assistant.cite import Citer
 from assistant.draft import Check, Draft, Unchecked, VerbatimDraft
 from assistant.embedder import Embedder
 from assistant.engine import Engine, Params, Weighing
-from assistant.errors import EngineFailed, ModelError
+from assistant.errors import EngineFailed, ModelError, QuestionTooLong
 from assistant.groundedness import Groundedness
 from assistant.ingest import Ingest
 from assistant.opening import Loading, cross_encoder
@@ -43,7 +43,7 @@ from assistant.retrieve import Retriever
 from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_message, to_messages, to_turns, with_grammar
 from assistant.settings import Settings
 from assistant.where import Where
-from assistant.writing import Writing
+from assistant.writing import Until, Writing, limit_s
 
 Context = Runnable[dict[str, Any], dict[str, Any]]  # {"question", "history", "collection"} gain "documents", "prompt"
 
@@ -189,8 +189,9 @@ class Assistant:
             if progress:
                 progress(Progress("Reading ahead", done, len(chunk_ids), "chunks"))
             for chunk in self.ingest.library.chunks(name, [chunk_id]).values():
-                prompt = self._build("?", (), [Hit(chunk, 0.0)])
-                computed += self._engine.read(to_turns(to_messages(prompt.messages)), cancel)
+                with suppress(QuestionTooLong):  # then no prompt has room for the chunk either
+                    prompt = self._build("?", (), [Hit(chunk, 0.0)])
+                    computed += self._engine.read(to_turns(to_messages(prompt.messages)), cancel)
         else:
             if progress and chunk_ids:
                 progress(Progress("Reading ahead", len(chunk_ids), len(chunk_ids), "chunks"))
@@ -266,8 +267,10 @@ class Assistant:
         cancel: threading.Event | None,
         glance: Glance,
     ) -> Draft:
-        """Ties the answer to the hits, and begins the check of each sentence when it is complete."""
-        checker, stop = self._checker, cancel or threading.Event()
+        """Ties the answer to the hits, and begins the check of each sentence when it is complete. What is not checked
+        when the answer's time is over stays unchecked.
+        """
+        checker, stop = self._checker, Until(cancel, limit_s(self._model, sampling))
 
         def ask(sentence: str) -> Weighing:
             turns = to_turns(to_messages(self._prompts.stated(prompt, sentence)))

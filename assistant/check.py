@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -113,14 +113,10 @@ class Checker:
         """For one answer. Where it is `strict`, one that would hardly be right is not written at all."""
         return Glance(self._probe, strict)
 
-    def begin(
-        self, sentence: str, hits: Sequence[Hit], ask: Ask, known: float | None = None
-    ) -> SentenceCheck | Refuted:
+    def begin(self, sentence: str, hits: Sequence[Hit], ask: Ask, known: float | None = None) -> SentenceCheck:
         """Begins to check a sentence against the texts of the hits. `known` is what a glance saw at the beginning of
         its answer.
         """
-        if refuted(sentence, [_shown(hit) for hit in hits]):
-            return Refuted()
         return SentenceCheck(self, sentence, hits, ask if self.asks else None, known)
 
     def support(self, found: Mapping[str, float], stated: float | None, known: float | None = None) -> float:
@@ -169,17 +165,10 @@ class Glance:
         return not self.out_of_scope
 
 
-class Refuted:
-    """The check of a sentence for which the sources have another number: it is over, and no model is asked."""
-
-    done = True
-
-    def verdict(self) -> Verdict:
-        return "unsupported"
-
-
 class SentenceCheck:
-    """The check of one sentence. What goes wrong with it is logged, and the sentence is unchecked."""
+    """The check of one sentence. What goes wrong with it is logged, and the sentence is unchecked. Where the sources
+    refute it, the check is over, and no model is asked.
+    """
 
     def __init__(
         self, checker: Checker, sentence: str, hits: Sequence[Hit], ask: Ask | None, known: float | None
@@ -187,40 +176,53 @@ class SentenceCheck:
         self._checker = checker
         self._known = known
         self._weighing: Weighs | None = None
-        self._failed = False
-        parts = [(_heading(hit), hit.chunk.text) for hit in hits]
-        self._grounded = checker.grounds.begin(sentence, parts) if checker.grounds else None
-        if ask:
-            try:
-                self._weighing = ask(sentence)
-            except AssistantError as error:
-                self._fail(error)
-        self._found = checker.features(sentence, [_shown(hit) for hit in hits])  # while the model is being asked
+        self._grounded: Future[float] | None = None
+        self._over: Verdict | None = None
+        try:
+            self._begin(sentence, hits, ask)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer goes on
+            self._fail(error)
 
     @property
     def done(self) -> bool:
         weighed = self._weighing is None or self._weighing.done
-        return weighed and (self._grounded is None or self._grounded.done())
+        return self._over is not None or (weighed and (self._grounded is None or self._grounded.done()))
 
     def verdict(self) -> Verdict:
         """Waits for the model where it was asked."""
         try:
-            stated = self._weighing.result() if self._weighing else None
-            if self._failed or (self._weighing and stated is None):
-                return "unchecked"
-            grounded = self._grounded.result() if self._grounded else None
-        except (AssistantError, CancelledError) as error:
+            return self._over or self._verdict()
+        except Exception as error:  # noqa: BLE001 - as above
             return self._fail(error)
         finally:
             if self._grounded:
                 self._grounded.cancel()  # where nobody waits for it any more
+
+    def _begin(self, sentence: str, hits: Sequence[Hit], ask: Ask | None) -> None:
+        shown = [_shown(hit) for hit in hits]
+        if refuted(sentence, shown):
+            self._over = "unsupported"
+            return
+        if self._checker.grounds:
+            parts = [(_heading(hit), hit.chunk.text) for hit in hits]
+            self._grounded = self._checker.grounds.begin(sentence, parts)
+        self._weighing = ask(sentence) if ask else None
+        self._found = self._checker.features(sentence, shown)  # while the model is being asked
+
+    def _verdict(self) -> Verdict:
+        stated = self._weighing.result() if self._weighing else None
+        if self._weighing and stated is None:
+            return "unchecked"
+        grounded = self._grounded.result() if self._grounded else None
         support = self._checker.support(self._found, stated, self._known)
         return self._checker.verdict(support if grounded is None else joined(support, grounded))
 
     def _fail(self, error: Exception) -> Verdict:
-        log.warning("A sentence could not be checked: %s", error)
-        self._failed = True
-        return "unchecked"
+        log.warning("A sentence could not be checked: %s", error, exc_info=not isinstance(error, AssistantError))
+        self._over = "unchecked"
+        if self._weighing:
+            self._weighing.close()
+        return self._over
 
 
 def _shown(hit: Hit) -> str:

@@ -16,12 +16,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from assistant import sections
 from assistant.errors import BadSettings
 from assistant.records import Chunk, Document, Span
 from assistant.sentences import spans
@@ -45,7 +46,7 @@ _TINY = 8  # a chunk of less than this part of the longest costs extra
 _TINY_CHUNK = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Piece:
     start: int
     end: int
@@ -63,10 +64,11 @@ class _Ruler:
         counts[1:][(codes >= ord("0")) & (codes <= ord("9"))] = _DIGIT
         counts[0] = 0
         self._upto = np.cumsum(counts, dtype=np.int64)
+        self._at = self._upto.data  # gives plain integers, and quickly
         self._start = start
 
     def length(self, start: int, end: int) -> int:
-        return int(self._upto[end - self._start] - self._upto[start - self._start])
+        return int(self._at[end - self._start] - self._at[start - self._start])
 
     def after(self, start: int, length: int) -> int:
         """The last place that is at most so far behind `start`, but at least one character."""
@@ -95,14 +97,15 @@ def split(document: Document, max_chars: int, overlap_chars: int) -> list[Chunk]
             f"chunks.overlap_chars is {overlap_chars}, chunks.max_chars {max_chars}.",
             "The overlap must be at most half of the longest chunk.",
         )
+    above = sections.read(document.text, document.file, document.title)
     return [
-        _chunk(document, span)
+        _chunk(document, span, above.path(span.start))
         for start, end in _pages(document)
         for span in _page_spans(document.text, start, end, max_chars, overlap_chars)
     ]
 
 
-def _chunk(document: Document, span: Span) -> Chunk:
+def _chunk(document: Document, span: Span, section: str | None) -> Chunk:
     page = max(1, bisect_right(document.pages, span.start)) if document.pages else None
     return Chunk(
         id=f"{document.id}-{span.start}-{span.end}",
@@ -115,6 +118,7 @@ def _chunk(document: Document, span: Span) -> Chunk:
         title=document.title,
         publisher=document.publisher,
         date=document.date,
+        section=section,
     )
 
 
@@ -125,7 +129,7 @@ def _pages(document: Document) -> Iterator[tuple[int, int]]:
 def _page_spans(text: str, start: int, end: int, max_chars: int, overlap_chars: int) -> Iterator[Span]:
     longest = max_chars - overlap_chars
     ruler = _Ruler(text, start, end)
-    pieces = _joined(_pieces(text, start, end, ruler, longest), ruler, longest)
+    pieces = _pieces(text, start, end, ruler, longest)
     previous: Span | None = None
     for first, last in _cheapest(pieces, ruler, longest):
         begin, stop = pieces[first].start, pieces[last].end
@@ -136,17 +140,25 @@ def _page_spans(text: str, start: int, end: int, max_chars: int, overlap_chars: 
         yield previous
 
 
-def _pieces(text: str, start: int, end: int, ruler: _Ruler, longest: int) -> Iterator[_Piece]:
-    """Sentences and parts of long ones, in order."""
+def _pieces(text: str, start: int, end: int, ruler: _Ruler, longest: int) -> list[_Piece]:
+    """Sentences and parts of long ones, in order; runs of tiny ones are made one, but for headings."""
+    pieces: list[_Piece] = []
     fenced = False
     previous: Span | None = None
     for sentence in spans(text[start:end]):
         span = Span(start + sentence.start, start + sentence.end)
-        cost = _cost(text, previous, span, fenced) if previous else 0.0
-        fenced ^= _FENCE.match(text, span.start, span.end) is not None
-        for number, part in enumerate(_parts(text, span, ruler, longest)):
-            yield _Piece(part.start, part.end, _WITHIN_SENTENCE if number else cost)
+        tiny = bool(pieces) and ruler.length(pieces[-1].start, span.end) * _SMALLEST < longest
+        # What it costs to cut is only asked where it counts: a text may have a million lines.
+        maybe_heading = not fenced and text.startswith("#", span.start)
+        cost = _cost(text, previous, span, fenced) if previous and (maybe_heading or not tiny) else 0.0
+        fenced ^= text[span.start] in "`~" and _FENCE.match(text, span.start, span.end) is not None
+        if tiny and cost != _AT_HEADING:
+            pieces[-1].end = span.end
+        else:
+            parts = enumerate(_parts(text, span, ruler, longest))
+            pieces += (_Piece(part.start, part.end, _WITHIN_SENTENCE if number else cost) for number, part in parts)
         previous = span
+    return pieces
 
 
 def _cost(text: str, previous: Span, span: Span, fenced: bool) -> float:
@@ -198,33 +210,26 @@ def _begins_character(text: str, at: int) -> bool:
     return character not in _JOINERS and text[at - 1] != "\u200d"
 
 
-def _joined(pieces: Iterable[_Piece], ruler: _Ruler, longest: int) -> list[_Piece]:
-    """The pieces with runs of tiny ones made one, but for headings."""
-    joined: list[_Piece] = []
-    for piece in pieces:
-        last = joined[-1] if joined else None
-        small = last and ruler.length(last.start, piece.end) * _SMALLEST < longest
-        if last and small and piece.cut_before != _AT_HEADING:
-            joined[-1] = _Piece(last.start, piece.end, last.cut_before)
-        else:
-            joined.append(piece)
-    return joined
-
-
 def _cheapest(pieces: Sequence[_Piece], ruler: _Ruler, longest: int) -> list[tuple[int, int]]:
     """First and last piece of each chunk, in order, for the cuts that cost least in sum. What a chunk's length costs
     grows with the square of the room it leaves, which evens the lengths out.
     """
+    tiny = [_TINY_CHUNK if length * _TINY < longest else 0.0 for length in range(longest + 1)]
+    lengths = [(1 - length / longest) ** 2 + extra for length, extra in enumerate(tiny)]  # what each costs
     costs = [0.0]
     begins: list[int] = []
+    starts: list[int] = []  # how long all before a piece is
+    cuts: list[float] = []  # what the cheapest way to cut before a piece costs
     for last, piece in enumerate(pieces):
         best, begin = float("inf"), last
+        starts.append(ruler.length(pieces[0].start, piece.start))
+        cuts.append(costs[last] + piece.cut_before)
+        end = ruler.length(pieces[0].start, piece.end)
         for first in range(last, -1, -1):
-            length = ruler.length(pieces[first].start, piece.end)
+            length = end - starts[first]
             if length > longest:
                 break
-            tiny = _TINY_CHUNK if length * _TINY < longest else 0.0
-            cost = costs[first] + pieces[first].cut_before + (1 - length / longest) ** 2 + tiny
+            cost = cuts[first] + lengths[length]
             if cost < best:
                 best, begin = cost, first
         costs.append(best)

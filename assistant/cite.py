@@ -8,15 +8,15 @@ most. Markers that the model writes are ignored: it writes them seldom and witho
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from assistant import sentences
-from assistant.languages import CJK, foreign
+from assistant.languages import foreign
 from assistant.records import Citation, Hit, Span
+from assistant.terms import readings, terms
 
 ENOUGH = 0.5  # share of an answer sentence's weight that a span must carry to be cited
 _ALIKE = 0.9  # spans of other documents this close to the best one are cited beside it
@@ -28,17 +28,6 @@ _NUMBER_WEIGHT = 3.0
 _RESTATED_WEIGHT = 0.3  # of the question's own terms: what an answer adds to them is what a source has to carry
 _QUESTION_WEIGHT = 0.25  # the question's terms only decide between spans that fit the answer equally well
 
-_TERM = re.compile(r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)?")
-_THOUSANDS = re.compile(r"\d{1,3}(?:,\d\d\d?)*,\d{3}(?:\.\d+)?")  # 2,500; 12,34,567 in India
-_DOTTED = re.compile(r"\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}")  # 1.234,5 and 1.234.567
-_CJK = re.compile(rf"[{CJK}]+")
-_STOP = frozenset(
-    """a an and are as at be been by for from had has have he her his in into is it its of on or she than that the
-    their they this to was were which who whom will with can could may might must shall should would according said
-    says state states stated source sources
-    """.split()  # noqa: SIM905 - a list of fifty words in quotes is no better to read
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -47,7 +36,7 @@ class Candidate:
     hit: Hit
     span: Span
     terms: frozenset[str]
-    about: frozenset[str]  # terms of the document's publisher
+    about: frozenset[str]  # terms of the document's publisher, and of the headings above the chunk
     joined: bool  # two sentences
 
     @property
@@ -181,44 +170,16 @@ class Citer:
         return self._numbers[key]
 
 
-def terms(text: str) -> frozenset[str]:
-    """The words that carry meaning, lower case and without common endings; numbers; pairs of CJK characters, and
-    single ones where a text has nothing else.
-    """
-    found = {_normal(match.group()) for match in _TERM.finditer(_CJK.sub(" ", text))}
-    found |= {"".join(pair) for run in _CJK.findall(text) for pair in pairwise(run)}
-    return frozenset(found - _STOP - {""}) or frozenset(run for run in _CJK.findall(text) if len(run) == 1)
-
-
-def _normal(word: str) -> str:
-    if word[0].isdigit():
-        return _number(word.rstrip("dhnrst"))
-    word = re.sub(r"['’]s?$", "", word.lower())
-    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
-        word = word[:-1]
-    return re.sub(r"(?:ing|ed|e)$", "", word) if len(word) > 5 else word
-
-
-def _number(digits: str) -> str:
-    """Without what groups thousands and with a decimal point, so that 2,500 and 2500, 1,5 and 1.5 are the same. One
-    dot is a decimal point and one comma before three digits groups, though some languages have it the other way round.
-    """
-    if _THOUSANDS.fullmatch(digits):
-        return digits.replace(",", "")
-    if _DOTTED.fullmatch(digits):
-        digits = digits.replace(".", "")
-    return digits.replace(",", ".")
-
-
 def _candidates(hit: Hit) -> Iterator[Candidate]:
     """Each sentence of a hit, and each two neighbours."""
     chunk = hit.chunk
     spans = sentences.spans(chunk.text)
-    about = terms(chunk.publisher or "")
+    about = terms(f"{chunk.publisher or ''} {chunk.section or ''}")
     pairs = [Span(a.start, b.end) for a, b in pairwise(spans)]
     for span in [*spans, *pairs]:
         text = chunk.text[span.start : span.end]
-        yield Candidate(hit, Span(chunk.start + span.start, chunk.start + span.end), terms(text), about, span in pairs)
+        at = Span(chunk.start + span.start, chunk.start + span.end)
+        yield Candidate(hit, at, terms(text) | readings(text), about, span in pairs)
 
 
 def _weights(candidates: Sequence[Candidate]) -> dict[str, float]:

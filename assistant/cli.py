@@ -165,7 +165,7 @@ def search(
     else:
         for number, hit in enumerate(hits, 1):
             chunk = hit.chunk
-            head = ", ".join(part for part in (chunk.title, chunk.publisher, chunk.date) if part)
+            head = ", ".join(part for part in (chunk.title, chunk.section, chunk.publisher, chunk.date) if part)
             terminal.write(f"{number}. {chunk.file} {chunk.start}-{chunk.end}  {hit.score:.3f}  {head}\n")
             terminal.write(f"{chunk.text.strip()}\n\n")
 
@@ -310,3 +310,5 @@ def _print_report(report: IngestReport, json: bool, lines: bool = False) -> None
     terminal.say(
         f"Collection {report.collection}: {summary}." + (" Stopped before the end." if report.stopped else "")
     )
+    if report.read:
+        terminal.say(f"Read {terminal.pace(report.read, report.embedded, report.took_s)}.")

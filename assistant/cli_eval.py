@@ -68,6 +68,7 @@ def run(
     least = _room("compare").read_baseline(baseline) if baseline else None
     settings = settings_room.load()
     folder = report or settings.home / "reports" / f"{datetime.now():%Y-%m-%d-%H%M%S}-{'-'.join(chosen)}"
+    evaluation.check_folder(folder)
     with terminal.progress() as progress:
         outcome = evaluation.evaluate(evaluation.Plan(chosen, sources), settings, progress)
     if not outcome.whole:
@@ -160,10 +161,11 @@ def draft(
 ) -> None:
     """Propose questions from your documents; you keep, change or drop each. For `assistant eval own --questions`."""
     propose = _room("propose")
+    known = propose.known(output)
     settings = settings_room.load()
     kept = 0
     with propose.Proposer.open(settings) as proposer:
-        for proposal in proposer.propose(collection or settings.collection, count):
+        for proposal in proposer.propose(collection or settings.collection, count, known):
             chosen = proposal if yes else _asked(proposal)
             if chosen is not None:
                 propose.append(output, chosen)
@@ -230,7 +232,10 @@ def _check_floors(floors: Iterable[str], suites: Iterable[str]) -> None:
 
 
 def _short(outcome: Outcome, floors: dict[str, float]) -> list[str]:
-    """A line for each figure that misses its floor, and where there are floors for each suite with failed cases."""
+    """A line for each figure that misses its floor, and where there are floors for each suite with failed cases.
+
+    A name without a suite means each suite that has gold for it, and at least one has to.
+    """
     summary = _room("summary")
     lower = summary.LOWER_IS_BETTER
     short: list[str] = summary.failures(outcome.run) if floors else []
@@ -241,7 +246,7 @@ def _short(outcome: Outcome, floors: dict[str, float]) -> list[str]:
             for one in outcome.run.summaries
             if suite in ("", one.suite)
             for figure in one.figures
-            if figure.name == name
+            if figure.name == name and (suite or not summary.without_gold(figure))
         ]
         if not found:
             short.append(f"{wanted} was not scored, and {floor} was wanted.")

@@ -26,6 +26,7 @@ _MONTH_NAMES = (
     "november|novembre|nov|noviembre|novembro",
     "december|dezember|décembre|dec|dez|diciembre|dicembre|dezembro",
 )
+MONTHS = tuple(names.partition("|")[0].capitalize() for names in _MONTH_NAMES)  # in English
 _MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, 1) for name in names.split("|")}
 _MONTH = rf"(?P<name>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?"

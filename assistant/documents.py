@@ -70,9 +70,10 @@ def read_bytes(
         raise UnreadableFile(f"The name of {decode.valid(path)} is not valid text.", "Rename the file.")
     if len(data) > max_bytes:
         size = f"{max_bytes / 1024 / 1024:,.10g} MB"
-        raise FileTooLarge(f"{name} is larger than the limit of {size}.", "Split it, or raise the limit.")
+        raise FileTooLarge(f"{name} is larger than the limit of {size}.", "Split it into smaller files.")
     if formats.is_plain(data, name):
-        content = Content(decode.text(data, name), prose=formats.suffix(name) in formats.PROSE)
+        text, doubts = decode.read(data, name)
+        content = Content(text, notes=doubts, prose=formats.suffix(name) in formats.PROSE)
     else:
         own = sandbox or Sandbox()
         try:
@@ -85,19 +86,19 @@ def read_bytes(
 
 def document(content: Content, name: str, path: str, sha256: str) -> Document:
     """A document of what was read, all of it valid Unicode: readers may pass on half characters ("\\ud83d" in JSON).
-    What the text states about itself counts for more than what the file does.
+    What the text states about itself counts for more than what the file does, but a date of revision for less.
 
     Raises EmptyFile.
     """
     text = decode.valid(content.text)
-    damaged = text.count(decode.DAMAGED)
+    damaged = decode.damage(text)
     told = (*content.notes, f"Characters that could not be read: {damaged:,}.") if damaged else content.notes
     notes = tuple(map(decode.valid, told))
     if not text.strip().strip(_INVISIBLE).strip():
         raise EmptyFile(
             " ".join([f"{name} holds no text.", *notes]), "Check that it was saved, and is the file you meant."
         )
-    stated = metadata.read(text) if content.prose else metadata.Metadata()
+    stated = _stated(text, content, name)
     facts = Facts(*(decode.valid(fact) if fact else fact for fact in astuple(content.facts)))
     return Document(
         id=sha256[:16],
@@ -108,11 +109,18 @@ def document(content: Content, name: str, path: str, sha256: str) -> Document:
         title=stated.title or facts.title,
         publisher=stated.publisher or facts.publisher,
         author=stated.author or facts.author,
-        date=stated.date or facts.date,
+        date=facts.date if facts.date and stated.revised else stated.date or facts.date,
         pages=content.pages,
         notes=notes,
         awaits_ocr=content.awaits_ocr,
     )
+
+
+def _stated(text: str, content: Content, name: str) -> metadata.Metadata:
+    """What a text states about itself, where it is prose; of code only LaTeX is any."""
+    if content.prose:
+        return metadata.read(text)
+    return metadata.of_latex(text) if formats.suffix(name) == ".tex" else metadata.Metadata()
 
 
 def is_archive(name: str) -> bool:

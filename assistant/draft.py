@@ -9,21 +9,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from assistant.cite import Candidate, Citer, terms
+from assistant.cite import Candidate, Citer
 from assistant.conflict import disagreeing
 from assistant.evidence import denies, names
+from assistant.markers import Markers
 from assistant.records import Citation, Pending, Sentence, SentenceChecked, Token, Verdict
 from assistant.sentences import ITEM, SentenceStream, spans
+from assistant.terms import terms
 
-_ONE = r"\[(\d{1,3}(?:\s?,\s?\d{1,3})*)\]"
-_MARKERS = re.compile(rf"[ \t]*{_ONE}(?:[ \t]*{_ONE})*")
-_CODE = re.compile(r"[._(][^\W\d]\w*\)?$|(?<!\w)[a-z]$|\]$|\(\)$")  # what takes an index
-_OPENS = re.compile(r"[=\[({,]\s*$")  # what a list of numbers stands behind
-_ENDS = re.compile(r"\s*(?:[.,;:!?。，；：！？)）\n]|$)")  # what a marker stands before
-_ENDED = re.compile(r"[.!?…。！？][\"'”’」』)]*$")
 _SHORT = 40  # characters of a value that is a name or a number rather than a sentence
-_UNSURE = re.compile(rf"\s*(?:{_ONE}\s*)*(?:\[[\d\s,]{{0,20}})?$")  # a tail that is, or may become, markers
 _SAID_AGAIN = 0.75  # share of a sentence's terms that stand in one that was said already
+_WORD = re.compile(r"\w+|[^\w\s.,;:!?\"'“”‘’()\[\]*]")
+_ARTICLES = frozenset(["a", "an", "the"])
+_TELLS = re.compile(r"\b(?:sources?|passages?|documents?|texts?|articles?|say|said|stated?|mention(?:ed)?)\b")
+_LEANS = re.compile(  # on the sentence before: its subject is nothing else
+    r"\W*(?:(?:This|That) (?:also |then )?(?:is|was|has|had|will|would|can|could|may|might|must|should|does|did|made|"
+    r"makes|means|meant|leads|led|causes|caused|shows|showed|allows|allowed|came|happened|helped|gave|took|became)\b|"
+    r"(?:These|Those) (?:also |then )?(?:are|were|have|had|will|would|can|could|may|might|must|should|do|did|include|"
+    r"included|made|led|caused|came|gave|took|became)\b|"
+    r"(?:Das|Dies) (?:ist|war|wird|wurde|hat|hatte|kann|konnte|soll|bedeutet|führte?|machte?|zeigte?|gilt|galt)\b|"
+    r"(?:Esto|Eso|Aquello|Isto|Isso|Aquilo|Ciò|Cela|Ceci|Ça|C['’](?:est|était))\b|"
+    r"[这那](?:是|也|就|使|让|将|会|意味|表明|说明|导致|被|不|可))"
+)
 
 Written = Pending | Token | SentenceChecked
 
@@ -46,6 +53,15 @@ class Unchecked:
 
     def verdict(self) -> Verdict:
         return "unchecked"
+
+
+class _Failed:
+    """The check of a sentence that has failed before."""
+
+    done = True
+
+    def verdict(self) -> Verdict:
+        return "unsupported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +96,13 @@ class Draft:
         self._begin: Begin = begin or (lambda _sentence: Unchecked())
         self._strict = strict
         self._stream = SentenceStream()
-        self._raw = ""  # as the model wrote it, not yet cleared of markers
-        self._before = ""  # the last of what was cleared
+        self._raw = Markers(citer.sources)
         self._open = ""  # the sentence being written
         self._shown = 0  # how much of it has been sent
         self._closed: deque[_Closed] = deque()
         self._bare: list[_Closed] = []  # lines without a word, such as those around code: they go with what follows
         self._fell = False  # whether the last sentence failed
         self._item = 0  # the number of the last item of a list
-        self._ticks = 0  # marks of code that were cleared
         self._gap = ""  # white space that stands before the next sentence, if one comes
         self._pending = ""  # as it was told last
         self._tried = False
@@ -101,30 +115,26 @@ class Draft:
 
     def feed(self, piece: str) -> Iterator[Written]:
         """Events for some more of the model's text."""
-        self._raw += piece
-        unsure = _UNSURE.search(self._raw)
-        assert unsure is not None  # the pattern matches the empty tail
-        sure, self._raw = self._raw[: unsure.start()], self._raw[unsure.start() :]
-        yield from self._take(self._without_markers(sure))
+        yield from self._take(self._raw.feed(piece))
         yield from self._settle(wait=False)
 
     def flush(self) -> Iterator[Written]:
         """Events for what was held back, when the model has stopped. Waits for the verdicts that are not there yet."""
-        rest, self._raw = self._raw, ""
-        yield from self._take(self._without_markers(rest).rstrip())
+        yield from self._take(self._raw.flush().rstrip())
         last = self._stream.flush()
-        starts = [span.start for span in spans(last)]
+        starts = [span.start for span in spans(last, whole=True)]  # what was shown stays in its sentence
         for start, end in zip(starts, [*starts, len(last)][1:], strict=True):
             yield from self._close(last[start:end])
         yield from self._settle(wait=True)
-        if not self._fell:
+        if not self._fell and (self.sentences or any(map(_speaks, self._bare))):
             yield from self._stand_bare()
         self._bare.clear()
-        self._tried = True
+        self._tried, self._fell = True, False
 
     def give_up(self) -> Iterator[Written]:
         """Drops what has not become part of the answer, where the model cannot go on. For a `strict` one."""
-        self._raw = self._open = ""
+        self._raw.clear()
+        self._open = ""
         self._stream.flush()
         self._closed.clear()
         yield from self._tell_pending()
@@ -148,33 +158,6 @@ class Draft:
         """Text of ours where nothing is left of the model's."""
         return self._token(text)
 
-    def _without_markers(self, text: str) -> str:
-        """The text without the markers in it."""
-        before, self._before = self._before, (self._before + text)[-40:]
-
-        def keep(match: re.Match[str]) -> str:
-            ahead, behind = before + text[: match.start()], text[match.end() :]
-            code = (self._ticks + text.count("`", 0, match.start())) % 2
-            return "" if not code and self._is_marker(ahead, match.group(), behind) else match.group()
-
-        clean = _MARKERS.sub(keep, text)
-        self._ticks += text.count("`")
-        return clean if before.strip() else clean.lstrip()
-
-    def _is_marker(self, ahead: str, brackets: str, behind: str) -> bool:
-        """Whether numbers in brackets stand for sources: at the end of a clause or, one that there is, behind a word;
-        and neither behind code, as in `sys.argv[1]`, nor as a list, as in `x = [1, 2]`.
-        """
-        numbers = [int(number) for number in re.findall(r"\d+", brackets)]
-        known = max(numbers) <= self._citer.sources
-        if 0 in numbers or _OPENS.search(ahead) or behind.startswith("]"):
-            return False
-        if brackets.startswith("[") and _CODE.search(ahead):
-            return False
-        if _ENDS.match(behind) or _ENDED.search(ahead):
-            return known or "," not in brackets
-        return known and len(numbers) == 1
-
     def _take(self, clean: str) -> Iterator[Token]:
         self._open += clean
         for sentence in self._stream.feed(clean):
@@ -189,9 +172,12 @@ class Draft:
         text = sentence.rstrip()
         space = sentence[len(text) :]
         self._open = self._open[len(sentence) :]
-        if self._tried and self._said(text):
+        if self._tried and self._stood(text):
             return
         claim = self._claim(text)
+        if self._tried and self._failed_before(text):
+            self._closed.append(_Closed(text, claim, space, (), (), _Failed()))
+            return
         found = self._citer.find(claim)
         cited = found + self._citer.rest(claim, found)
         self._closed.append(_Closed(text, claim, space, found, cited, self._begin(claim)))
@@ -226,10 +212,11 @@ class Draft:
         if self._strict and not terms(closed.claim):
             self._bare.append(closed)
             return
-        self._fell = self._strict and verdict == "unsupported"
+        leans = self._fell and _LEANS.match(closed.claim) is not None
+        self._fell = self._strict and (leans or verdict == "unsupported")
         if self._fell:
             self._bare.clear()
-            self.failed.append(closed.text)
+            self.failed += [closed.text] if not isinstance(closed.check, _Failed) else []
         else:
             yield from self._stand_bare()
             yield from self._stand(closed, verdict)
@@ -249,11 +236,15 @@ class Draft:
         if verdict != "unsupported" and closed.carried_by:
             self._stands.append((closed.claim, closed.carried_by))
 
-    def _said(self, text: str) -> bool:
-        """Whether a second try says again what stands there or has failed already, or only speaks of what failed."""
-        said = (*(sentence.text for sentence in self.sentences), *self.failed)
-        repeats = any(_covers(one, text) and denies(one) == denies(text) for one in said)
-        return repeats or any(_covers(text, one) and not _new(text, one) for one in self.failed)
+    def _stood(self, text: str) -> bool:
+        """Whether a second try says again what stands there."""
+        return any(_covers(one.text, text) and denies(one.text) == denies(text) for one in self.sentences)
+
+    def _failed_before(self, text: str) -> bool:
+        """Whether a second try says again what has failed, or only that the sources do not say so. One that differs
+        in a word may be its correction.
+        """
+        return any(_words(one) == _words(text) or _disowns(text, one) for one in self.failed)
 
     def _markers(self, carried_by: Sequence[Candidate]) -> str:
         return "".join(f" [{citation.n}]" for citation in self._citer.cite(carried_by))
@@ -261,6 +252,20 @@ class Draft:
     def _token(self, text: str) -> Token:
         self.text += text
         return Token(text)
+
+
+def _speaks(closed: _Closed) -> bool:
+    return any(character.isalnum() for character in closed.text)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _WORD.findall(text.casefold()) if word not in _ARTICLES]
+
+
+def _disowns(text: str, failed: str) -> bool:
+    """Whether a text denies that the sources say a sentence, in that one's words."""
+    before, found, after = f" {' '.join(_words(text))} ".partition(f" {' '.join(_words(failed))} ")
+    return bool(found.strip()) and denies(f"{before} {after}") and bool(_TELLS.search(f"{before} {after}"))
 
 
 def _covers(said: str, own: str) -> bool:

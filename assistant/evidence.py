@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant import cite, dates, sentences
-from assistant.languages import CJK
+from assistant import dates, sentences
+from assistant.terms import in_order, readings
 
 FEATURES: Mapping[str, str] = {
     "words": "share of the claim's terms that the context has; rare terms weigh more (Spärck Jones 1972)",
@@ -41,15 +41,13 @@ _BEST = 2  # sentences embedded beside the best window
 _TEXTS_KEPT = 8
 _VECTORS_KEPT = 4096
 
-_PIECE = re.compile(
-    rf"(?=([{CJK}]{{2}}))[{CJK}]|\d+(?:[.,]\d+)*(?:st|nd|rd|th)?|[^\W\d_{CJK}]+(?:['’][^\W\d_{CJK}]+)?"
-)
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
-_COUNTED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_NUMBERS = {word: str(number) for number, word in enumerate(_COUNTED)}
-_DENIAL = re.compile(
-    r"\b(?:not|no|never|none|nor|neither|nobody|nothing|without|cannot|lack(?:s|ed)?|fail(?:s|ed)?|unable|hardly)\b|"
-    r"n['’]t\b|[不没沒未無无]",
+# What denies in English, German, French, Spanish, Portuguese, Italian and Chinese. "No. 5" denies nothing, nor does
+# 不仅 (not only), 无锡 (a town) or 未来 (the future).
+DENIAL = re.compile(
+    r"\b(?:not|never|none|nor|neither|nobody|nothing|without|cannot|lack(?:s|ed)?|fail(?:s|ed)?|unable|hardly|"
+    r"no(?!\.\s?\d)|nicht|kein(?:e[nmrs]?)?|niemals|niemand|nichts|ohne|weder|nunca|jamás|ning[uú]n[ao]?|nadie|tampoco|"
+    r"pas|jamais|aucune?|rien|non(?!-)|nessun[oa]?|não|nenhuma?)\b|n['’]t\b|[没沒]有?|不(?![仅僅但过過断斷久少同锈])|[未無无](?![来來锡])",
     re.IGNORECASE,
 )
 
@@ -98,7 +96,7 @@ class Evidence:
             "together": max(_part(facts, has) for has in source.facts),
             "numbers_missing": 1 - _part(counted, source.terms | source.dates),
             "names_missing": 1 - _part(named, source.terms),
-            "replaced": float(replaced(claim, nearest)),
+            "replaced": float(replaced(claim, nearest, source.opening(claim), source.opening(nearest))),
             "denied": float(denies(claim) != denies(best)),
         }
 
@@ -114,15 +112,24 @@ class _Source:
     def __init__(self, text: str) -> None:
         self.sentences = _sentences(text)
         ordered = [in_order(sentence) for sentence in self.sentences]
-        has = [frozenset(terms) for terms in ordered]
+        has = [frozenset(terms) | readings(text) for terms, text in zip(ordered, self.sentences, strict=True)]
         counts = Counter(chain.from_iterable(has))
         self.terms = frozenset(counts)
         self.pairs = frozenset(chain.from_iterable(map(pairwise, ordered)))
         self.dates = frozenset(date.iso for date in dates.find(text))
         self.facts = [terms | numbers(sentence) for terms, sentence in zip(has, self.sentences, strict=True)]
+        self._named = frozenset[str]().union(*map(names, self.sentences))
         self._has = has
         self._weights = {term: math.log1p(len(has) / count) for term, count in counts.items()}
         self._unknown = math.log1p(len(has) + 1)
+
+    def opening(self, sentence: str) -> frozenset[str]:
+        """The terms of a sentence's first word, if it seems to be a name: one of those within this text's sentences,
+        or a word that it does not have.
+        """
+        word = _WORD.search(sentence)
+        found = frozenset(in_order(word[0])) if word and word[0][0].isupper() else frozenset[str]()
+        return frozenset(term for term in found if term in self._named or term not in self.terms)
 
     def text(self, first: int, count: int) -> str:
         return " ".join(self.sentences[first : first + count])
@@ -150,18 +157,6 @@ def _sentences(text: str) -> list[str]:
     return [text[span.start : span.end] for span in sentences.spans(text)]
 
 
-@lru_cache(maxsize=1 << 16)
-def _term(piece: str) -> tuple[str, ...]:
-    number = _NUMBERS.get(piece.lower())
-    return (number,) if number else tuple(cite.terms(piece))
-
-
-def in_order(text: str) -> tuple[str, ...]:
-    """The terms of a text as they follow each other: `cite.terms`, and numbers up to twelve that stand in words."""
-    found = tuple(term for piece in _PIECE.finditer(text) for term in _term(piece[1] or piece[0]))
-    return found or tuple(cite.terms(text))
-
-
 def numbers(text: str, known: frozenset[str] = frozenset()) -> frozenset[str]:
     """Numbers, and full dates in ISO form; those among `known` need not have their day, month and year found too."""
     found = dates.find(text)
@@ -181,7 +176,7 @@ def names(text: str) -> frozenset[str]:
 
 def denies(text: str) -> bool:
     """Whether something in a text is denied."""
-    return bool(_DENIAL.search(text))
+    return bool(DENIAL.search(text))
 
 
 def _part(wanted: frozenset[Any], has: frozenset[Any], otherwise: float = 1.0) -> float:
@@ -189,13 +184,19 @@ def _part(wanted: frozenset[Any], has: frozenset[Any], otherwise: float = 1.0) -
     return len(wanted & has) / len(wanted) if wanted else otherwise
 
 
-def replaced(claim: str, sentence: str) -> bool:
-    """Whether, with the two aligned by their terms, one has a number or name where the other has another."""
+def replaced(
+    claim: str, sentence: str, opens: frozenset[str] = frozenset(), there_opens: frozenset[str] = frozenset()
+) -> bool:
+    """Whether, with the two aligned by their terms, one has a number or name where the other has another.
+
+    `opens` and `there_opens` are terms of their first words that are names.
+    """
     said, there = in_order(claim), in_order(sentence)
-    kinds = [(numbers(claim), numbers(sentence)), (names(claim), names(sentence))]
+    has, said_too = frozenset(there) | readings(sentence), frozenset(said) | readings(claim)
+    kinds = [(numbers(claim), numbers(sentence)), (names(claim) | opens, names(sentence) | there_opens)]
     for what, start, end, begin, stop in SequenceMatcher(None, said, there, autojunk=False).get_opcodes():
         if what == "replace" and end - start <= _PLACE and stop - begin <= _PLACE:
             gone, new = frozenset(said[start:end]), frozenset(there[begin:stop])
-            if any((gone & ours) - frozenset(there) and (new & theirs) - frozenset(said) for ours, theirs in kinds):
+            if any((gone & ours) - has and (new & theirs) - said_too for ours, theirs in kinds):
                 return True
     return False

@@ -43,6 +43,13 @@ def fitting(database: Database, collection: int, where: Where) -> tuple[list[str
     return [name for _, name in found], int(counts[0][0]), int(counts[0][1])
 
 
+def names(database: Database, collection: int, key: str) -> list[str]:
+    """All publishers, titles or authors that documents state, or the names of files under which they are shown."""
+    column = f"({_FILE})" if key == "file" else key
+    rows = database.read(f"SELECT DISTINCT {column} FROM documents d WHERE collection = ?", collection)
+    return [name for (name,) in rows if name]
+
+
 def chunk_rows(database: Database, collection: int, documents: Iterable[str]) -> list[int]:
     """The rows of these documents' chunks."""
     named = "document_id IN (SELECT value FROM json_each(?))"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from assistant import rows
 
@@ -30,6 +30,15 @@ def lines(table: Sequence[Sequence[str]], heads: Collection[int] = ()) -> list[s
         if headed and not any(any(row[1:]) for row in titles):
             return [*(row[0] for row in above if row[0]), *headed]
     return [_barred(row) for row in tidy if any(row)]
+
+
+def repeated(cells: Sequence[str], above: Mapping[int, str]) -> list[str]:
+    """A row into which cells from above reach: each says the same there, or the row would be without its key. `above`
+    has their texts by column. A row that says nothing itself stays empty.
+    """
+    if not any(cells):
+        return list(cells)
+    return [cell or above.get(at, "") for at, cell in enumerate(cells)]
 
 
 def _tidy(table: Sequence[Sequence[str]]) -> list[list[str]]:

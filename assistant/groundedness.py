@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from assistant import sentences
-from assistant.cite import terms
 from assistant.pairs import CrossEncoder
+from assistant.terms import terms
 
 WINDOW = 600  # characters of a window, about 130 tokens
 MOST = 16  # windows that are read, those first that share most with the sentence; four hits of 1000 have some ten
@@ -60,7 +60,8 @@ def _windows(passages: Sequence[tuple[str, str]]) -> Iterator[str]:
     The last sentence of a window begins the next one, as what a sentence speaks of is often named in the one before.
     """
     for heading, text in passages:
-        parts = [part for span in sentences.spans(text) for part in _pieces(text[span.start : span.end].strip())]
+        told = sentences.spans(text, whole=True)
+        parts = [part for span in told for part in _pieces(text[span.start : span.end].strip())]
         first = 0
         while first < len(parts):
             end = first + 1

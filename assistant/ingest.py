@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import chain
@@ -281,6 +283,7 @@ class Ingest:
         ]
         try:
             with self._writing(cancel), closing(self._run(collection, progress, cancel)) as run:
+                started = time.monotonic()
                 run.repair()
                 try:
                     for number, path in enumerate(found.files):
@@ -295,7 +298,9 @@ class Ingest:
                 run.finish()
         except Stopped:  # before the first file
             return IngestReport(collection, tuple(outcomes), stopped=True)
-        return IngestReport(collection, tuple(outcomes), stopped, found.passed_over)
+        passed_over = dict(run.passed_over + Counter(found.passed_over))
+        took_s = round(time.monotonic() - started, 3)
+        return IngestReport(collection, tuple(outcomes), stopped, passed_over, run.read, run.embedded, took_s)
 
     @contextmanager
     def _writing(self, cancel: threading.Event | None = None) -> Iterator[None]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -22,16 +23,9 @@ from assistant import chunks as cutting
 from assistant import documents, late, tesseract
 from assistant.content import Member
 from assistant.database import shown
-from assistant.errors import (
-    AssistantError,
-    FileTooLarge,
-    OcrMissing,
-    ReaderFailed,
-    UnreadableFile,
-    UnsupportedFile,
-)
+from assistant.errors import AssistantError, FileTooLarge, OcrMissing, ReaderFailed, UnreadableFile, UnsupportedFile
 from assistant.library import Library
-from assistant.records import Chunk, Document, FileOutcome, OnProgress, Progress
+from assistant.records import Chunk, Document, FileOutcome, OnProgress, Progress, headed
 from assistant.sandbox import Cancelled, Sandbox
 from assistant.walk import is_gone
 
@@ -39,7 +33,7 @@ if TYPE_CHECKING:
     from assistant.embedder import Embedder
     from assistant.index import Index
 
-PIPELINE = 3  # goes up when documents or chunks come to make something else of the same file
+PIPELINE = 4  # goes up when documents or chunks come to make something else of the same file
 BATCH = 32  # chunks embedded and stored at a time; a stop takes effect between two batches
 T = TypeVar("T")
 AWAITS = "-awaits-ocr"  # ends the revision of what was read without its scanned pages
@@ -82,10 +76,12 @@ class Run:
         self._revision = hashlib.sha256(repr((PIPELINE, *cut)).encode()).hexdigest()[:16]
         self._progress = progress
         self._cancel = cancel
-        self._embedded = 0
+        self.read = self.embedded = 0  # documents stored and chunks embedded, up to now
         self._scanned_before = 0  # scanned pages of the files before
         self._scanned = 0
         self._awaiting = False  # something of the archive at hand was left that OCR could read
+        self.passed_over: Counter[str] = Counter()  # files in archives of kinds that are not read, by suffix
+        self._left: list[tuple[str, str]] = []  # what of the archive at hand was not read: names and reasons
         self._again = False  # the reader failed at something of it, which may have been for want of time or memory
         self._changed = False
 
@@ -162,6 +158,8 @@ class Run:
         *inside, whole = self._archive(path, sha256, lambda: data)
         failed = [outcome for outcome in inside if outcome.outcome == "failed"]
         told = [outcome.detail for outcome in failed[:5]] + ([f"And {len(failed) - 5} more."] if failed[5:] else [])
+        if self.passed_over:
+            told.append(f"Of kinds that are not read: {self.passed_over.total()}.")
         return replace(whole, detail=" ".join([f"{len(inside) - len(failed)} files in it were read.", *told]))
 
     def prune(self, roots: Sequence[str]) -> list[FileOutcome]:
@@ -180,15 +178,17 @@ class Run:
         """
         known = self._library.paths_under(self._collection, path)
         if self._library.at(self._collection, path) == sha256[:16] and self._current(sha256):
-            at = [(inner, self._library.at(self._collection, inner)) for inner in [*known, path]]
-            return [FileOutcome(shown(inner), "unchanged", found) for inner, found in at]
+            return self._unchanged([*known, path], path, self._library.unread(self._collection, sha256[:16]))
         data = load()
         name = Path(shown(path)).name
         if len(data) > documents.MAX_BYTES:
             raise FileTooLarge(f"{name} is larger than the limit.", "Unpack it and add the files in it.")
         members = self._guarded(path, lambda: self._sandbox.open(data, name))
         self._awaiting = self._again = False
-        outcomes = [self._member(path, number, member) for number, member in enumerate(members)]
+        wanted = [not member.problem or Path(member.name).suffix.lower() in documents.NAMED for member in members]
+        self._left = [(member.name, "") for member, taken in zip(members, wanted, strict=True) if not taken]
+        self._pass_over(self._left)
+        outcomes = [self._member(path, number, member) for number, member in enumerate(members) if wanted[number]]
         gone = sorted(set(known) - {f"{path}/{member.name}" for member in members})
         outcomes += [FileOutcome(shown(inner), "removed", self._library.at(self._collection, inner)) for inner in gone]
         if gone:
@@ -197,11 +197,23 @@ class Run:
         whole = self._take(path, sha256, lambda: documents.document(listing, name, path, sha256), again=self._again)
         return [*outcomes, whole]
 
+    def _unchanged(self, paths: Sequence[str], archive: str, left: Sequence[tuple[str, str]]) -> list[FileOutcome]:
+        """What is told of an archive that is as it was: what failed in it fails as a file in a folder does."""
+        self._pass_over(left)
+        failed = {f"{archive}/{name}": reason for name, reason in left if reason}
+        at = {path: self._library.at(self._collection, path) for path in paths if path not in failed}
+        told = [self._failed(path, reason) for path, reason in failed.items()]
+        return told + [FileOutcome(shown(path), "unchanged", found) for path, found in at.items()]
+
+    def _pass_over(self, left: Iterable[tuple[str, str]]) -> None:
+        others = (Path(name) for name, reason in left if not reason)
+        self.passed_over.update(path.suffix.lower() or "without a suffix" for path in others)
+
     def _member(self, archive: str, number: int, member: Member) -> FileOutcome:
         self.check_stop()
         path = f"{archive}/{member.name}"
         if member.problem:
-            return self._failed(path, f"{member.name}: {member.problem}")
+            return self._left_out(path, member, f"{member.name}: {member.problem}")
         try:
             sha256 = self._guarded(path, lambda: self._sandbox.digest(number))
             name = Path(member.name).name
@@ -210,7 +222,11 @@ class Run:
         except _UNREAD as error:
             self._awaiting |= isinstance(error, OcrMissing)
             self._again |= isinstance(error, ReaderFailed)
-            return self._failed(path, str(error))
+            return self._left_out(path, member, str(error))
+
+    def _left_out(self, path: str, member: Member, reason: str) -> FileOutcome:
+        self._left.append((member.name, reason))
+        return self._failed(path, reason)
 
     def _failed(self, path: str, reason: str) -> FileOutcome:
         before = self._library.at(self._collection, path)
@@ -285,7 +301,9 @@ class Run:
             committed = self._library.chunks(self._collection, ids)  # of an earlier cut of the same content
             self._index.delete(self._collection, [chunk_id for chunk_id in ids if chunk_id not in committed])
             raise
-        self._drop(self._library.commit(self._collection, document, path, chunks, revision))
+        left = self._left if documents.is_archive(document.file) else ()
+        self._drop(self._library.commit(self._collection, document, path, chunks, revision, left))
+        self.read += 1
         outcome: Literal["changed", "added"] = "changed" if before else "added"
         return FileOutcome(shown(path), outcome, document.id, len(chunks), " ".join(document.notes))
 
@@ -301,11 +319,11 @@ class Run:
     def _embed(self, chunks: Sequence[Chunk]) -> None:
         self.check_stop()
         embedder = self._get_embedder()
-        vectors, tokens = embedder.read([chunk.text for chunk in chunks])
+        vectors, tokens = embedder.read([headed(chunk) for chunk in chunks])
         self._index.add(self._collection, chunks, vectors, embedder, [late.code(states) for states in tokens])
-        self._embedded += len(chunks)
+        self.embedded += len(chunks)
         if self._progress is not None:
-            self._progress(Progress("Embedding", self._embedded, None, "chunks"))
+            self._progress(Progress("Embedding", self.embedded, None, "chunks"))
 
     def _drop(self, chunk_ids: Sequence[str]) -> None:
         self._changed = True

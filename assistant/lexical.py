@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from assistant.database import Database
+from assistant.schema import add_format_6
 
 # A term in more than this share of the rows, or in more rows than this, tells little and costs the most: left out.
 COMMON_SHARE = 0.25
@@ -98,6 +99,7 @@ def renew(database: Database) -> None:
     """Makes the indexes of all collections anew, from what the library holds, inside a transaction: format 5 has marks
     and one form of each character.
     """
+    add_format_6(database)  # what is read below is written for the newest format
     [(chunks,)] = database.run("SELECT count(*) FROM chunks")
     _log.warning("The library's words are indexed anew, once: %d chunks.", chunks)
     for (collection,) in database.run("SELECT id FROM collections"):
@@ -109,13 +111,13 @@ def renew(database: Database) -> None:
 
 
 def worded(database: Database, document: int | None) -> list[tuple[int, str]]:
-    """What the index has of a document's chunks, inside a transaction: row and text, with the document's title, as a
-    part of a long text seldom says what the whole is about.
+    """What the index has of a document's chunks, inside a transaction: row and text, with the document's title
+    and the headings above, as a part of a long text seldom says what the whole is about.
     """
     titles = database.run("SELECT title FROM documents WHERE id = ?", document)
     title = f"{titles[0][0]}\n" if titles and titles[0][0] else ""
-    rows = database.run("SELECT id, text FROM chunks WHERE document = ?", document)
-    return [(row, title + text) for row, text in rows]
+    rows = database.run("SELECT id, section, text FROM chunks WHERE document = ?", document)
+    return [(row, title + (f"{section}\n" if section else "") + text) for row, section, text in rows]
 
 
 def _spaced(text: str) -> str:

@@ -17,22 +17,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assistant import filters
+from assistant import filters, unread
 from assistant.database import Database, shown
 from assistant.errors import UnknownCollection, UnknownDocument
 from assistant.lexical import Words, renew, worded
 from assistant.records import Chunk, CollectionInfo, Document, DocumentInfo, Stored
 from assistant.repeats import Repeats, introduce
-from assistant.schema import FACTS, SCHEMA, VERSION
+from assistant.schema import FACTS, SCHEMA, VERSION, add_format_6
 from assistant.where import Where
 
 # A document is shown under the path it was first seen at.
 _SOURCE = "JOIN sources s ON s.id = (SELECT min(id) FROM sources WHERE document = d.id)"
-_CHUNK = 'c.chunk_id, d.document_id, c.text, c."start", c."end", c.page, s.file, d.title, d.publisher, d.date'
+_CHUNK = 'chunk_id, d.document_id, c.text, c."start", c."end", page, file, title, publisher, date, section'
 _FACTS = ("sha256", "text", "title", "publisher", "author", "date")
 _KNOWN = "SELECT id FROM documents WHERE collection = ? AND document_id = ?"
 _COLLECTION = "(SELECT id FROM collections WHERE name = ?)"
-_UPGRADES = {2: introduce, 3: lambda database: database.run(FACTS), 4: renew}
+_UPGRADES = {2: introduce, 3: lambda database: database.run(FACTS), 4: renew, 5: add_format_6}
 
 
 class Library:
@@ -95,9 +95,8 @@ class Library:
 
     def chunk_ids(self, collection: str) -> list[str]:
         """Every chunk that counts, in the order they came in."""
-        rows = self._database.read(
-            "SELECT chunk_id FROM chunks WHERE collection = ? ORDER BY id", self._id(collection)
-        )
+        sql = "SELECT chunk_id FROM chunks WHERE collection = ? ORDER BY id"
+        rows = self._database.read(sql, self._id(collection))
         return [chunk_id for (chunk_id,) in rows]
 
     def count(self, collection: str) -> int:
@@ -117,6 +116,10 @@ class Library:
     def fitting(self, collection: str, where: Where) -> tuple[list[str], int, int]:
         """The ids of the documents that fit, how many chunks they have, and how many the collection has."""
         return filters.fitting(self._database, self._id(collection), where)
+
+    def names(self, collection: str, key: str) -> list[str]:
+        """What documents have as `key`, one of the names that a `Where` asks for."""
+        return filters.names(self._database, self._id(collection), key)
 
     def match(
         self, collection: str, question: str, n: int, documents: Iterable[str] | None = None
@@ -177,6 +180,10 @@ class Library:
         )
         return [os.fsdecode(path) for (path,) in rows]
 
+    def unread(self, collection: str, document_id: str) -> list[tuple[str, str]]:
+        """What of an archive was left out: names in it, and reasons, "" for a kind of file that is not read."""
+        return unread.known(self._database, self._id(collection), document_id)
+
     def unfinished(self, collection: str) -> bool:
         """Whether the vector index may differ from what is committed here."""
         return self._database.read("SELECT unfinished FROM collections WHERE name = ?", collection) == [(1,)]
@@ -201,9 +208,15 @@ class Library:
             self._database.run("UPDATE collections SET unfinished = 0 WHERE id = ?", self._id(collection))
 
     def commit(
-        self, collection: str, document: Document, path: str, chunks: Sequence[Chunk], revision: str
+        self,
+        collection: str,
+        document: Document,
+        path: str,
+        chunks: Sequence[Chunk],
+        revision: str,
+        left_out: Iterable[tuple[str, str]] = (),
     ) -> list[str]:
-        """Makes a document count, with these chunks and at this path, in the place of what was there."""
+        """Makes a document count, with these chunks and at this path, in the place of what was there; see `unread`."""
         with self._change(collection) as owner:
             replaced = self._document_at(owner, path)
             # first what was: the full-text index forgets a chunk by the title it came with
@@ -211,6 +224,7 @@ class Library:
             row = self._put_document(owner, document, revision)
             self._repeats.put(owner, row, document.text)
             self._put_chunks(owner, row, chunks)
+            unread.keep(self._database, owner, row, left_out)
             self._put_source(owner, path, row)
             dropped |= self._drop_unseen(owner, {replaced} - {row, None})
             return sorted(dropped - {chunk.id for chunk in chunks})
@@ -246,7 +260,7 @@ class Library:
         with self._database.change():
             owner = self._id(collection)
             self._words(owner).remove()
-            for table in ("chunks", "sources", "documents", "copies", "sketches", "lines"):
+            for table in ("chunks", "sources", "documents", "copies", "sketches", "lines", "unread"):
                 self._database.run(f"DELETE FROM {table} WHERE collection = ?", owner)
             self._database.run("DELETE FROM collections WHERE id = ?", owner)
 
@@ -281,9 +295,9 @@ class Library:
 
     def _put_chunks(self, owner: int, document: int, chunks: Sequence[Chunk]) -> None:
         self._database.run_many(
-            """INSERT INTO chunks (collection, document, chunk_id, text, "start", "end", page)
-                VALUES (?, ?, ?, ?, ?, ?, ?)""",
-            [(owner, document, chunk.id, chunk.text, chunk.start, chunk.end, chunk.page) for chunk in chunks],
+            """INSERT INTO chunks (collection, document, chunk_id, text, "start", "end", page, section)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+            [(owner, document, c.id, c.text, c.start, c.end, c.page, c.section) for c in chunks],
         )
         self._words(owner).add(worded(self._database, document))
         self._database.run("UPDATE collections SET chunks = chunks + ? WHERE id = ?", len(chunks), owner)
@@ -310,6 +324,7 @@ class Library:
             if not self._database.run("SELECT 1 FROM sources WHERE document = ? LIMIT 1", row):
                 dropped |= self._drop_chunks(owner, row)
                 self._repeats.drop(owner, row)
+                unread.forget(self._database, row)
                 self._database.run("DELETE FROM documents WHERE id = ?", row)
         return dropped
 
@@ -320,9 +335,8 @@ class Library:
         return {chunk_id for (chunk_id,) in rows}
 
     def _document_at(self, owner: int, path: str) -> int | None:
-        rows = self._database.run(
-            "SELECT document FROM sources WHERE collection = ? AND path = ?", owner, os.fsencode(path)
-        )
+        sql = "SELECT document FROM sources WHERE collection = ? AND path = ?"
+        rows = self._database.run(sql, owner, os.fsencode(path))
         return rows[0][0] if rows else None
 
     def _row(self, owner: int, document_id: str) -> int:
@@ -346,8 +360,8 @@ class Library:
         known = dict(self._database.read("SELECT name, id FROM collections ORDER BY name"))
         if collection not in known:
             names = ", ".join(known) or "none yet; `assistant ingest PATH` makes one"
-            hint = f"There are: {names}. Choose with --collection NAME."
-            raise UnknownCollection(f"There is no collection {collection!r}.", hint)
+            what = f"There is no collection {collection!r}."
+            raise UnknownCollection(what, f"There are: {names}. Choose with --collection NAME.")
         return int(known[collection])
 
 

@@ -14,6 +14,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from assistant.errors import DamagedFile
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_BOX = re.compile(r"<(?P<closes>/?)(?P<name>div|span)(?P<attributes>(?=[\s>/])[^>]*)>", re.IGNORECASE)
 _ENTITY = re.compile(rb"<!ENTITY", re.IGNORECASE)
 
 
@@ -51,17 +52,46 @@ def xml(data: bytes, name: str) -> Element:
     return root
 
 
-def html(text: str) -> Element | None:
-    """The root of an HTML page, mended as browsers do; None for one without any element."""
+def html(text: str) -> tuple[Element | None, bool]:
+    """The root of an HTML page, mended as browsers do, None for one without any element; and whether it is whole. The
+    parser ends at 2048 elements in each other. As boxes that say nothing are what nests so, it tries without them.
+    """
+    text = _DECLARATION.sub("", text).replace("\x00", "")
+    root, is_whole = _parsed(text)
+    return (root, True) if is_whole else _parsed(_flattened(text))
+
+
+def _parsed(text: str) -> tuple[Element | None, bool]:
     parser = etree.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True, recover=True
     )
-    data = _DECLARATION.sub("", text).replace("\x00", "").encode("utf-8", "replace")
     try:
-        root: Element | None = etree.fromstring(data, parser)
+        root: Element | None = etree.fromstring(text.encode("utf-8", "replace"), parser)
     except etree.XMLSyntaxError:
-        return None
-    return root
+        return None, not _is_too_deep(parser)
+    return root, not _is_too_deep(parser)
+
+
+def _is_too_deep(parser: Any) -> bool:
+    return any("depth" in error.message for error in parser.error_log)
+
+
+def _flattened(text: str) -> str:
+    """HTML without boxes that state nothing of themselves; a line end stands where one began or ended. Those with
+    attributes stay: they may hide what is in them.
+    """
+    opened: dict[str, list[bool]] = {"div": [], "span": []}  # for each that is open: whether it was taken out
+
+    def kept(tag: re.Match[str]) -> str:
+        name = tag["name"].lower()
+        if not tag["closes"]:
+            opened[name].append(not tag["attributes"].strip())
+            bare = opened[name][-1]
+        else:
+            bare = opened[name].pop() if opened[name] else False
+        return tag[0] if not bare else "<br>" if name == "div" else ""
+
+    return _BOX.sub(kept, text)
 
 
 def local(element: Element) -> str:
@@ -86,3 +116,16 @@ def drop(element: Element) -> None:
         else:
             before.tail = (before.tail or "") + element.tail
     parent.remove(element)
+
+
+def outermost(root: Element, elements: list[Element]) -> list[Element]:
+    """Those of some elements below `root` that stand in none of the others."""
+    others = set(elements)
+    return [element for element in elements if others.isdisjoint(_between(element, root))]
+
+
+def _between(element: Element, root: Element) -> Iterator[Element]:
+    parent = element.getparent()
+    while parent is not None and parent is not root:
+        yield parent
+        parent = parent.getparent()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from assistant import dates, front_matter, names, statements
@@ -23,6 +23,9 @@ _TAIL_LINES = 6
 _PARAGRAPHS = 3  # among which the one with the dateline is
 
 _LIST_ITEM = re.compile(r"(?:[-*+•‣◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s|[|>{}<\[]|```|~~~")
+_FENCED = re.compile(  # a block of code, up to the end where nothing closes it: no line of it is the text's
+    r"^ {0,3}(?P<fence>`{3,}|~{3,})[^\n`]*\n(?:.*\n)*?(?: {0,3}(?P=fence)[`~]*[ \t]*$|.*\Z)", re.MULTILINE
+)
 _HEADING = re.compile(r"#{1,6}\s+(?P<title>.*?)\s*#*$|<h\d[^>]*>(?P<tagged>.*?)</h\d>", re.IGNORECASE)
 _FIRST_LEVEL = re.compile(r"#\s|<h1\b", re.IGNORECASE)
 _UNDERLINE = re.compile(r"={3,}|-{3,}|\^{3,}|~{3,}")
@@ -87,12 +90,15 @@ _SHORT = 60  # characters; shorter lines may end in a full stop and still be no 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a text states about itself. `date` is ISO 8601: YYYY-MM-DD, or YYYY-MM / YYYY where it says no more."""
+    """What a text states about itself. `date` is ISO 8601: YYYY-MM-DD, or YYYY-MM / YYYY where it says no more;
+    `revised` where it is only that of a revision.
+    """
 
     title: str | None = None
     publisher: str | None = None
     author: str | None = None
     date: str | None = None
+    revised: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,7 @@ def read(text: str) -> Metadata:
     for paragraph in [line for line in rest if line.prose][:_PARAGRAPHS]:
         found += statements.dateline(paragraph.text)
     after_head = body + (head[-1].end if head else 0)
-    found += _from_tail(_lines(text[max(after_head, len(text) - _TAIL_CHARS) :])[-_TAIL_LINES:])
+    found += _from_tail(_lines(text[max(after_head, len(text) - _TAIL_CHARS) :], False)[-_TAIL_LINES:])
     found += statements.photo_credits(text)
     sender = _best(found, "sender") if _best(found, "recipient") else None
     return Metadata(
@@ -121,7 +127,14 @@ def read(text: str) -> Metadata:
         publisher=_best(found, "publisher"),
         author=_best(found, "author") or sender,
         date=_date(found),
+        revised=_best(found, "date") is None and _best(found, "updated") is not None,
     )
+
+
+def of_latex(source: str) -> Metadata:
+    """What the preamble of a LaTeX source states."""
+    found = front_matter.latex(source)
+    return Metadata(_best(found, "title"), None, _best(found, "author"), _best(found, "date"))
 
 
 def _best(found: Sequence[Statement], kind: Kind) -> str | None:
@@ -138,12 +151,14 @@ def _date(found: Sequence[Statement]) -> str | None:
     return reference
 
 
-def _lines(text: str) -> list[_Line]:
+def _lines(text: str, is_beginning: bool = True) -> list[_Line]:
+    """The lines of a text that are not empty; at its beginning without code, as an end may begin within some."""
     sentences = spans(text)
     lines: list[_Line] = []
     at, end = 0, 0
+    code = [block.span() for block in _FENCED.finditer(text)] if is_beginning else []
     for found in re.finditer(r"[^\n]+", text):
-        if found[0].isspace():
+        if found[0].isspace() or any(begin <= found.start() < close for begin, close in code):
             continue
         while at < len(sentences) and sentences[at].end <= found.start():
             at += 1

@@ -42,7 +42,7 @@ class Metrics:
         )
         self._ttft = Histogram(
             "assistant_ttft_seconds",
-            "Time from a chat request to its first token",
+            "Time from a question, over HTTP or on the page, to its first token",
             buckets=_SECONDS,
             registry=self._registry,
         )

@@ -25,6 +25,7 @@ from assistant.wire import answer_json
 
 ALIAS = "assistant"  # a model name that always means the loaded model
 MAX_STOPS = 4
+MAX_STOP_CHARS = 200
 MAX_EMBEDDING_INPUTS = 2048
 CHAT_REPLY: dict[str, Any] = {  # for the API's description
     "description": "OpenAI's chat.completion, with `message.annotations` of type `file_citation` and the whole Answer "
@@ -126,9 +127,11 @@ class ChatRequest(BaseModel):
     top_p: float | None = Field(None, ge=0, le=1)
     min_p: float | None = Field(None, ge=0, le=1)
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
-    max_completion_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: int | None = Field(None, ge=1, description="Room for so many is held from the start")
     max_tokens: int | None = Field(None, ge=1, description="Older name of max_completion_tokens")
-    stop: Text | list[Text] | None = Field(None, description=f"Up to {MAX_STOPS} texts that end the answer")
+    stop: Text | list[Text] | None = Field(
+        None, description=f"Up to {MAX_STOPS} texts that end the answer, each of up to {MAX_STOP_CHARS} characters"
+    )
     response_format: ResponseFormat | None = Field(
         None,
         description="With `json_object` or `json_schema` the answer is such JSON and has no citation markers; "
@@ -302,8 +305,9 @@ def _turn(message: ChatMessage, where: str) -> Message:
 
 def _sampling(request: ChatRequest) -> Sampling:
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
-    if len(stop) > MAX_STOPS or not all(stop):
-        raise BadParameter("stop", f"stop = {short(stop)} is not usable.", f"Give 1 to {MAX_STOPS} texts.")
+    if len(stop) > MAX_STOPS or not all(0 < len(text) <= MAX_STOP_CHARS for text in stop):
+        hint = f"Give 1 to {MAX_STOPS} texts, each of 1 to {MAX_STOP_CHARS} characters."
+        raise BadParameter("stop", f"stop = {short(stop)} is not usable.", hint)
     return Sampling(
         temperature=request.temperature,
         top_p=request.top_p,

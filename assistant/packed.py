@@ -17,6 +17,7 @@ MAX_MEMBERS = 10_000
 MAX_TOTAL = 1024 * 1024 * 1024  # bytes, unpacked
 MAX_MEMBER = 100 * 1024 * 1024
 MAX_RATIO = 200  # unpacked to packed; office files and texts stay below 100
+_UTF_8 = 0x800  # the flag that says in which encoding a name is
 _FREE = 10 * 1024 * 1024  # bytes; what is no larger unpacked harms nobody, whatever its ratio
 
 
@@ -30,7 +31,7 @@ class Packed:
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
             raise self._damaged(str(error)) from error
         self._entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
-        self._by_name = {entry.filename: entry for entry in self._entries}
+        self._by_name = {_name(entry): entry for entry in self._entries}
         self._left = MAX_TOTAL
         self._counted: set[str] = set()  # what was read once; it may be read again
         if len(self._zip.infolist()) > MAX_MEMBERS:
@@ -41,7 +42,7 @@ class Packed:
 
     def names(self) -> list[str]:
         """Names of the files in it, links left out, in their order."""
-        return [entry.filename for entry in self._entries if not stat.S_ISLNK(entry.external_attr >> 16)]
+        return [_name(entry) for entry in self._entries if not stat.S_ISLNK(entry.external_attr >> 16)]
 
     def size(self, name: str) -> int:
         """What the zip says a file in it has, in bytes."""
@@ -86,3 +87,13 @@ class Packed:
 
     def _refused(self, reason: str) -> UnreadableFile:
         return UnreadableFile(f"{self.name} is refused: {reason}.", "If you trust it, unpack it and add the files.")
+
+
+def _name(entry: zipfile.ZipInfo) -> str:
+    """A name in a zip. Without the mark of UTF-8 it should be in DOS's code page, but macOS leaves the mark out."""
+    if entry.flag_bits & _UTF_8 or entry.filename.isascii():
+        return entry.filename
+    try:
+        return entry.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return entry.filename

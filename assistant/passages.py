@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant import sentences
-from assistant.cite import terms
 from assistant.records import Hit, Message
+from assistant.terms import terms
 
 MOST = 2  # sentences
 LONGEST = 400  # characters of one; what is longer is mostly a table or a list

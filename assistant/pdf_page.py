@@ -1,7 +1,7 @@
-"""One page of a PDF: its visible characters, as words in the order of the file. With `read_pdf` owns pypdfium2.
+"""One page of a PDF: its visible characters, as words in the order of the file. One of three that use pypdfium2.
 
 Left out, and counted, is text that nobody sees: drawn invisibly with no picture beneath (with one it is the text layer
-of a scan), in white on white, too small to read, or off the page.
+of a scan), in white on white, under something that is filled, clipped away, too small to read, or off the page.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from pypdfium2 import raw
 from assistant import pdf_layout
 from assistant.decode import unified
 from assistant.pdf_columns import Word
+from assistant.pdf_drawn import Box, Colour, Drawn, colour_of, is_in, is_white, key_of
 from assistant.pdf_layout import SOFT_HYPHEN
 from assistant.tesseract import Picture
 
 _TINY = 1.5  # points; letters of less nobody reads
-_WHITE = 250  # of 255, in each colour
 _WORD_END = 0.3  # a gap of so many letter sizes ends a word
-_LONGEST_SIDE = 2_000  # pixels of a page that is drawn to see what is behind white text; one for a point
-_OBJECTS = 20_000  # objects of a page that are looked at for pictures
+_ANNOTATIONS = 5_000  # annotations of a page that are looked at
 
 
 @dataclass(slots=True)
@@ -50,6 +49,11 @@ class _Style:
     white: bool
     angle: int  # 0, 90, 180 or 270 degrees; -1 for others
     size: float  # of its letters in points; 0 if not known
+    colour: Colour | None
+    covers: list[Box]  # what is filled over it, or around it in its own colour
+    clips: list[Box]  # outside of which nothing of it is drawn
+    unseen: int = 0  # of its letters that are covered or clipped, those where nothing can be seen
+    doubtful: list[_Glyph] = field(default_factory=list)  # and those where something can
 
 
 @dataclass(slots=True)
@@ -71,15 +75,16 @@ def text(document: pdfium.PdfDocument, number: int, tally: Tally) -> str:
     """The text of a page, counted from 0; "" for one that cannot be read or holds none, which the tally tells."""
     try:
         page = document[number]
-        if document.get_formtype() and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
+        typed = document.get_formtype() or _is_typed_on(page)
+        if typed and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
             page.close()
-            page = document[number]  # with what is typed into the form as text of the page
+            page = document[number]  # with what is typed into the form, or on the page, as text of the page
         text_page = page.get_textpage()
     except pdfium.PdfiumError:
         tally.unread.append(number + 1)
         return ""
     before = tally.unknown
-    drawn = _Drawn(page)
+    drawn = Drawn(page)
     glyphs = list(_glyphs(text_page, page.get_bbox(), drawn, tally))
     upright, aside = _turned(glyphs)
     parts = [pdf_layout.text(_words(upright)), *(" ".join(run) for run in aside)]
@@ -91,6 +96,17 @@ def text(document: pdfium.PdfDocument, number: int, tally: Tally) -> str:
     text_page.close()
     page.close()
     return shown
+
+
+def _is_typed_on(page: pdfium.PdfPage) -> bool:
+    """Whether a page has annotations that are text on it; links and highlights are none, and cost no flattening."""
+    for number in range(min(raw.FPDFPage_GetAnnotCount(page), _ANNOTATIONS)):
+        annotation = raw.FPDFPage_GetAnnot(page, number)
+        kind = raw.FPDFAnnot_GetSubtype(annotation)
+        raw.FPDFPage_CloseAnnot(annotation)
+        if kind in (raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP):
+            return True
+    return False
 
 
 def draw(document: pdfium.PdfDocument, number: int, dpi: int, longest_side: int) -> Picture:
@@ -106,75 +122,11 @@ def draw(document: pdfium.PdfDocument, number: int, dpi: int, longest_side: int)
     return Picture(grey, width, height, max(1, round(72 * scale)))
 
 
-class _Drawn:
-    """What is on a page beside text: where pictures are, and how light it is where white text stands."""
-
-    def __init__(self, page: pdfium.PdfPage) -> None:
-        self._page = page
-        self._shades: tuple[bytes, int, int, int] | None = None  # grey values, bytes a row, width, height
-        self.pictures: list[tuple[float, float, float, float]] = []
-        self.count = min(raw.FPDFPage_CountObjects(page), _OBJECTS)
-        for number in range(self.count):
-            shape = raw.FPDFPage_GetObject(page, number)
-            kind = raw.FPDFPageObj_GetType(shape)
-            if kind == raw.FPDF_PAGEOBJ_IMAGE or (kind == raw.FPDF_PAGEOBJ_FORM and _holds_picture(shape)):
-                box = [ctypes.c_float() for _ in range(4)]
-                if raw.FPDFPageObj_GetBounds(shape, *box):
-                    left, bottom, right, top = (side.value for side in box)
-                    self.pictures.append((left, bottom, right, top))
-
-    def is_on_picture(self, x: float, y: float) -> bool:
-        boxes = self.pictures
-        return any(left - 2 <= x <= right + 2 and bottom - 2 <= y <= top + 2 for left, bottom, right, top in boxes)
-
-    def is_blank(self, glyph: _Glyph) -> bool:
-        """Whether the page, drawn, is white all over a character's place."""
-        grey, stride, width, height = self._shades = self._shades or self._drawn()
-        corners = [
-            self._place(x, y, width, height) for x in (glyph.left, glyph.right) for y in (glyph.bottom, glyph.top)
-        ]
-        columns, lines = [x for x, _ in corners], [y for _, y in corners]
-        left, right = max(0, min(columns)), min(width, max(columns) + 1)
-        for line in range(max(0, min(lines)), min(height, max(lines) + 1)):
-            if left < right and min(grey[line * stride + left : line * stride + right]) < _WHITE:
-                return False
-        return True
-
-    def _drawn(self) -> tuple[bytes, int, int, int]:
-        scale = min(1.0, _LONGEST_SIDE / max(1.0, *self._page.get_size()))
-        bitmap = self._page.render(scale=scale, grayscale=True)
-        return bytes(bitmap.buffer), bitmap.stride, bitmap.width, bitmap.height
-
-    def _place(self, x: float, y: float, width: int, height: int) -> tuple[int, int]:
-        column, line = ctypes.c_int(), ctypes.c_int()
-        raw.FPDF_PageToDevice(self._page, 0, 0, width, height, 0, x, y, column, line)
-        return column.value, line.value
-
-
-def _holds_picture(form: Any, depth: int = 0) -> bool:
-    count = min(raw.FPDFFormObj_CountObjects(form), _OBJECTS)
-    for number in range(count):
-        shape = raw.FPDFFormObj_GetObject(form, number)
-        kind = raw.FPDFPageObj_GetType(shape)
-        if kind == raw.FPDF_PAGEOBJ_IMAGE or (
-            kind == raw.FPDF_PAGEOBJ_FORM and depth < 4 and _holds_picture(shape, depth + 1)
-        ):
-            return True
-    return False
-
-
-def _is_white(shape: Any) -> bool:
-    colour = [ctypes.c_uint() for _ in range(4)]
-    if not raw.FPDFPageObj_GetFillColor(shape, *colour):
-        return False
-    return all(part.value >= _WHITE for part in colour[:3]) or colour[3].value == 0
-
-
 # --- characters
 
 
 def _glyphs(
-    text_page: pdfium.PdfTextPage, page: tuple[float, float, float, float], drawn: _Drawn, tally: Tally
+    text_page: pdfium.PdfTextPage, page: tuple[float, float, float, float], drawn: Drawn, tally: Tally
 ) -> Iterator[_Glyph]:
     """The visible characters in the order of the file, and ends of words."""
     styles: dict[int | None, _Style] = {}
@@ -206,7 +158,7 @@ def _glyphs(
             continue
         raw.FPDFText_GetLooseCharBox(text_page, number, box)
         raw.FPDFText_GetCharOrigin(text_page, number, x, y)
-        style = _style(text_page, number, styles)
+        style = _style(text_page, number, styles, drawn, box)
         height = max(box.top - box.bottom, box.right - box.left) if style.angle % 180 else box.top - box.bottom
         size = style.size if 0.4 < style.size / (height or 1.0) < 2.5 else height / 1.2
         glyph = _Glyph(character, box.left, box.right, box.bottom, box.top, x.value, y.value, style.angle, size or 1.0)
@@ -215,6 +167,12 @@ def _glyphs(
             continue
         tally.letters += 1
         yield glyph
+    for style in styles.values():
+        if len(style.doubtful) < style.unseen:  # what is seen at their places is something else
+            tally.hidden += len(style.doubtful)
+            tally.letters -= len(style.doubtful)
+            for glyph in style.doubtful:
+                glyph.text = ""
 
 
 def _character(code: int) -> str:
@@ -232,19 +190,26 @@ _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "
 _PRIVATE = dict.fromkeys((0xF0B7, 0xF0A7, 0xF0D8, 0xF076, 0xF0A8), "•")  # bullets of the fonts Symbol and Wingdings
 
 
-def _style(text_page: pdfium.PdfTextPage, number: int, known: dict[int | None, _Style]) -> _Style:
+def _style(
+    text_page: pdfium.PdfTextPage, number: int, known: dict[int | None, _Style], drawn: Drawn, box: Any
+) -> _Style:
     shape = raw.FPDFText_GetTextObject(text_page, number)
-    key = ctypes.cast(shape, ctypes.c_void_p).value
+    key = key_of(shape)
     style = known.get(key) if key else None
     if style is None:
         degrees = math.degrees(raw.FPDFText_GetCharAngle(text_page, number)) % 360
         nearest = round(degrees / 90) * 90
         mode = raw.FPDFTextObj_GetTextRenderMode(shape) if key else raw.FPDF_TEXTRENDERMODE_FILL
+        colour = colour_of(shape) if key else None
+        lines = (box.bottom, box.top) if abs(degrees - nearest) < 0.5 and nearest % 180 == 0 else None
         style = known[key] = _Style(
             invisible=mode in (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP),
-            white=bool(key) and mode == raw.FPDF_TEXTRENDERMODE_FILL and _is_white(shape),
+            white=mode == raw.FPDF_TEXTRENDERMODE_FILL and colour is not None and is_white(colour),
             angle=nearest % 360 if abs(degrees - nearest) < 10 else -1,
             size=_letter_size(shape) if key else 0.0,
+            colour=colour[:3] if colour else None,
+            covers=drawn.covers(shape, key, colour[:3] if colour else None, lines) if key else [],
+            clips=drawn.clips(shape, key) if key else [],
         )
     return style
 
@@ -256,7 +221,7 @@ def _letter_size(shape: Any) -> float:
     return abs(size.value) * math.hypot(matrix.c, matrix.d)
 
 
-def _is_hidden(glyph: _Glyph, style: _Style, page: tuple[float, float, float, float], drawn: _Drawn) -> bool:
+def _is_hidden(glyph: _Glyph, style: _Style, page: tuple[float, float, float, float], drawn: Drawn) -> bool:
     left, bottom, right, top = page
     x, y = (glyph.left + glyph.right) / 2, (glyph.bottom + glyph.top) / 2
     if not (left - 2 <= x <= right + 2 and bottom - 2 <= y <= top + 2):
@@ -265,7 +230,19 @@ def _is_hidden(glyph: _Glyph, style: _Style, page: tuple[float, float, float, fl
         return not drawn.is_on_picture(x, y)
     if max(glyph.top - glyph.bottom, glyph.right - glyph.left) < _TINY:
         return True
-    return style.white and drawn.is_blank(glyph)
+    if not (style.white or style.covers or style.clips):
+        return False
+    box = glyph.left, glyph.bottom, glyph.right, glyph.top
+    if style.white and drawn.is_blank(box):
+        return True
+    covered = any(is_in(x, y, cover) for cover in style.covers) or not all(is_in(x, y, clip) for clip in style.clips)
+    if not covered:
+        return False
+    if drawn.is_even(box, style.colour):
+        style.unseen += 1
+        return True
+    style.doubtful.append(glyph)
+    return False
 
 
 def _turned(glyphs: list[_Glyph]) -> tuple[list[_Glyph], list[list[str]]]:

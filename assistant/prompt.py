@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from string import Template
 
@@ -29,10 +32,11 @@ _PLACEHOLDERS = {
 }
 _MARKER = re.compile(r" \[\d{1,3}\]")  # as our answers have it
 _BREAKS = r"\n\v\f\r\x1c-\x1e\x85\u2028\u2029"  # where `str.splitlines` ends a line
-_OURS = re.compile(
-    rf"(?:^|(?<=[{_BREAKS}]))(?=[^\w{_BREAKS}]{{0,16}}(?:Sources?|Question|Proposed answer)[\s*_]{{0,8}}[:：])",
-    re.IGNORECASE,
-)
+_SEPARATES = rf"(?:[^\w{_BREAKS}]|_)"
+_NUMBERED = rf"(?:(?:\d{{1,3}}(?:\.\d{{1,3}})*+|[a-z]|[ivx]{{1,4}})[.)\]:、]{_SEPARATES}*+)"  # 1. or a) or 2.3:
+_BETWEEN = rf"(?:(?:[^\w:.!?。{_BREAKS}]|\.(?=\s?\d)){{0,8}}+\w{{1,24}}+){{0,3}}+[^\w:{_BREAKS}]{{0,8}}+"
+_RUN = re.compile(r"(?P<plain>[\n -~]+)|.", re.DOTALL)
+_WORDS = 4  # of a line of ours without a colon, below which it is like anybody's
 _TURN_TOKENS = 8  # what a chat template adds around a message, at most
 _LEAST = 2 * _TURN_TOKENS  # tokens below which a turn is not worth keeping
 _POINTED = 4  # a question with its likely passages takes at most this part of the budget
@@ -61,6 +65,7 @@ class Prompts:
         self._point = point
         folder = folder or _shipped()
         self._texts = {name: _read(folder / f"{name}.txt", wanted) for name, wanted in _PLACEHOLDERS.items()}
+        self._ours = _ours(self._texts.values())
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -110,12 +115,12 @@ class Prompts:
         """Asks whether the sources state a sentence: begins with the very prompt it is an answer to."""
         *turns, last = prompt.messages
         *blocks, asked = last.blocks
-        text = asked.text + self._fill("stated", sentence=sentence)
+        text = asked.text + self._fill("stated", sentence=_flat(sentence))
         return (*turns, PromptMessage(last.role, (*blocks, Block(text))))
 
     def again(self, prompt: Prompt, answer: str, failed: Sequence[str]) -> tuple[PromptMessage, ...]:
         """Asks once more, after an answer in which some sentences were said by no source."""
-        named = " ".join(f"“{sentence}”" for sentence in failed)
+        named = " ".join(f"“{_flat(sentence)}”" for sentence in failed)
         return (
             *prompt.messages,
             PromptMessage("assistant", (Block(answer),)),
@@ -135,14 +140,14 @@ class Prompts:
         if not passages:
             return self._fill("question", question=question)
         near = " ".join(passage.text for passage in passages)
-        return self._fill("pointed", question=question, passages=_quoted(near))
+        return self._fill("pointed", question=question, passages=self._quoted(near))
 
     def _turns(self, history: Sequence[Message]) -> list[Message]:
         """The history as the model saw it: earlier questions in their form, answers without our markers."""
         return [
             Message("user", self._fill("question", question=turn.content))
             if turn.role == "user"
-            else Message("assistant", _quoted(_MARKER.sub("", turn.content)))  # an answer quotes documents
+            else Message("assistant", self._quoted(_MARKER.sub("", turn.content)))  # an answer quotes documents
             for turn in history
             if turn.role != "system"  # who asks does not instruct
         ]
@@ -159,16 +164,66 @@ class Prompts:
     def _source(self, hit: Hit) -> str:
         """A chunk as the model reads it: the same in every prompt, whatever its rank."""
         chunk = hit.chunk
-        heading = ", ".join(part for part in (chunk.title or chunk.file, chunk.publisher, chunk.date) if part)
-        return self._fill("source", heading=" ".join(heading.split()), text=_quoted(chunk.text)) + "\n"
+        heading = ", ".join(
+            part for part in (chunk.title or chunk.file, chunk.section, chunk.publisher, chunk.date) if part
+        )
+        return self._fill("source", heading=_flat(heading), text=self._quoted(chunk.text)) + "\n"
+
+    def _quoted(self, text: str) -> str:
+        """A document's text in which no line looks like one of the prompt's own: such are set off as quotations."""
+        plain, places = _plain(text)
+        starts = [places[match.start() - 1] + 1 if match.start() else 0 for match in self._ours.finditer(plain)]
+        return "> ".join(text[start:end] for start, end in pairwise([0, *starts, len(text)]))
 
     def _fill(self, name: str, **values: str) -> str:
         return Template(self._texts[name]).substitute(values)
 
 
-def _quoted(text: str) -> str:
-    """A document's text in which no line looks like one of the prompt's own: such lines are set off as quotations."""
-    return _OURS.sub("> ", text)
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _ours(templates: Iterable[str]) -> re.Pattern[str]:
+    """Where a line begins, in a text that is `_plain`, that looks like one of the templates' own."""
+    lines = {line.partition("$")[0] for template in templates for line in template.splitlines()}
+    heads = "|".join(sorted({head for line in lines if (head := _head(line))}))
+    start = rf"(?:^|(?<=[{_BREAKS}]))(?={_SEPARATES}*+{_NUMBERED}{{0,2}}+(?:{heads}))"
+    return re.compile(start, re.IGNORECASE)
+
+
+def _head(line: str) -> str:
+    """A pattern for how a line begins: the words before its colon, which others may follow, or its first sentence; ""
+    where it has neither.
+    """
+    said, end = re.findall(r"([^:.!?]*)([:.!?]?)", line)[0]
+    words = re.findall(r"\w+", said)
+    if not words or (end != ":" and len(words) < _WORDS):
+        return ""
+    words_end = rf"{_SEPARATES}{{1,8}}+".join(words) + r"(?![^\W\d_])"
+    return words_end + rf"(?:[\s*_]{{0,8}}|{_BETWEEN})[:∶꞉]" if end == ":" else words_end
+
+
+def _plain(text: str) -> tuple[str, list[int]]:
+    """The text as it looks: without what is not seen, each letter in its usual form. And the place in the text that
+    each of these characters comes from.
+    """
+    looks: list[str] = []
+    places: list[int] = []
+    for run in _RUN.finditer(text):
+        looks.append(run["plain"] or _look(run[0]))
+        places += range(*run.span()) if run["plain"] else [run.start()] * len(looks[-1])
+    return "".join(looks), places
+
+
+@lru_cache(1 << 14)
+def _look(character: str) -> str:
+    category = unicodedata.category(character)
+    if category in ("Cf", "Mn", "Me") or (category == "Cc" and not character.isspace()):
+        return ""
+    if category == "No":
+        return " "  # ① and the like number a line
+    usual = unicodedata.normalize("NFKC", character)
+    return usual if character.isalnum() or len(usual) == 1 else character
 
 
 def _together(hits: Sequence[Hit]) -> list[Hit]:

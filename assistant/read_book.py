@@ -7,7 +7,7 @@ import re
 from urllib.parse import unquote
 
 from assistant import dates, decode, markup, read_web
-from assistant.content import Content, Facts, stated_title
+from assistant.content import Content, Facts
 from assistant.errors import DamagedFile, EncryptedFile
 from assistant.markup import Element, local
 from assistant.packed import Packed
@@ -69,7 +69,7 @@ def _facts(package: Element) -> Facts:
             stated.setdefault(local(each), " ".join("".join(each.itertext()).split()))
     when = stated.get("date") or ""
     return Facts(
-        title=stated_title(stated.get("title")),
+        title=stated.get("title") or None,  # a field of the book, which no program fills: "1984"
         publisher=stated.get("publisher") or None,
         author=stated.get("creator") or None,
         date=dates.value(when[:10]) or dates.value(when),

@@ -6,9 +6,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from assistant import decode
-from assistant.content import Content
+from assistant import dates, decode
+from assistant.content import Content, Facts, stated_title
 
+_KINDS = {
+    **dict.fromkeys(("title", "headline"), "title"),
+    **dict.fromkeys(("author", "authors", "byline"), "author"),
+    **dict.fromkeys(("date", "published", "datepublished", "publishedat", "pubdate", "publicationdate"), "date"),
+    **dict.fromkeys(("publisher", "source", "sitename"), "publisher"),
+}
 _LONGEST_ROW = 2_000  # characters; a longer object of a list gets a line for each value
 
 
@@ -17,12 +23,39 @@ def read(data: bytes, name: str) -> Content:
 
     Raises UnsupportedFile for what is no text.
     """
-    text = decode.text(data, name)
+    text, doubts = decode.read(data, name)
     try:
         value = _lines(text) if name.lower().endswith((".jsonl", ".ndjson")) else _document(text)
     except (ValueError, RecursionError):
-        return Content(text, notes=("It is not valid JSON, and was read as plain text.",), prose=False)
-    return Content("\n".join(_written(value)), prose=False)
+        return Content(
+            text,
+            notes=(
+                *doubts,
+                "It is not valid JSON, and was read as plain text.",
+            ),
+            prose=False,
+        )
+    return Content("\n".join(_written(value)), facts=_facts(value), notes=doubts, prose=False)
+
+
+def _facts(value: Any) -> Facts:
+    """What the only record of a file says about itself; of several each speaks for itself."""
+    record = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if not isinstance(record, dict):
+        return Facts()
+    stated: dict[str, str] = {}
+    for key, inner in record.items():
+        kind = _KINDS.get(str(key).lower().replace("_", ""))
+        inner = inner.get("name") if isinstance(inner, dict) else inner
+        if kind and isinstance(inner, str) and inner.strip() and "://" not in inner:
+            stated.setdefault(kind, " ".join(inner.split()))
+    when = stated.get("date") or ""
+    return Facts(
+        title=stated_title(stated.get("title")),
+        publisher=stated.get("publisher"),
+        author=stated.get("author"),
+        date=dates.value(when[:10]) or dates.value(when),
+    )
 
 
 def _document(text: str) -> Any:

@@ -10,7 +10,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 
-from assistant import read_web, readers
+from assistant import decode, read_web, readers
 from assistant.content import Content, Facts
 from assistant.decode import unified
 from assistant.errors import BadInput
@@ -23,6 +23,7 @@ _POSTMARK = re.compile(
     rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2} +\d{1,2}:\d\d(?::\d\d)? [^\n]*\d{4}[^\n]*\r?\n"
 )
 _BROKEN = (ValueError, IndexError, KeyError, TypeError, AttributeError)  # what the parser of broken headers raises
+_ANSWERED = re.compile(r"^(?:(?:re|aw|sv|antw|fwd?|wg|tr)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE)
 _MAX_ATTACHMENTS = 50
 _TEXTS = ("text/plain", "text/html")
 _MAX_DEPTH = 3  # mails in mails
@@ -52,12 +53,25 @@ def read_mailbox(data: bytes, name: str) -> Content:
     mails = [data[start:end] for start, end in zip(starts, ends, strict=True)]
     blocks: list[str] = []
     notes: list[str] = []
+    facts: list[Facts] = []
     for raw in mails if mails[0].strip() else mails[1:]:
         content = read_mail(re.sub(rb"(?m)^>(>*From )", rb"\1", raw), name)
         blocks.append(f"# {content.facts.title or 'Mail without a subject'}\n\n{content.text}")
         notes += content.notes
+        facts.append(content.facts)
     more = [f"And {len(notes) - 10} more."] if len(notes) > 10 else []
-    return Content("\n\n".join(blocks), notes=(*notes[:10], *more), prose=False)
+    return Content("\n\n".join(blocks), facts=_common(facts), notes=(*notes[:10], *more), prose=False)
+
+
+def _common(facts: list[Facts]) -> Facts:
+    """What all mails of a mailbox say alike: of a thread its subject, of one mail everything."""
+    titles = {_ANSWERED.sub("", each.title or "").strip() for each in facts}
+    authors, days = {each.author for each in facts}, {each.date for each in facts}
+    return Facts(
+        title=(titles.pop() or None) if len(titles) == 1 else None,
+        author=authors.pop() if len(authors) == 1 else None,
+        date=days.pop() if len(days) == 1 else None,
+    )
 
 
 def _headers(message: EmailMessage) -> Iterator[str]:
@@ -69,7 +83,7 @@ def _headers(message: EmailMessage) -> Iterator[str]:
 
 def _header(message: EmailMessage, name: str) -> str:
     try:
-        return " ".join(str(message.get(name) or "").split())
+        return decode.modern(" ".join(str(message.get(name) or "").split()))
     except _BROKEN:
         return ""
 
@@ -125,12 +139,18 @@ def _is_attachment(part: EmailMessage) -> bool:
 
 
 def _text(part: EmailMessage) -> str:
+    raw = part.get_payload(decode=True)
+    if not isinstance(raw, bytes):
+        return ""
     try:
-        content = part.get_content()
-    except (LookupError, ValueError, AttributeError):  # an encoding that is unknown or not kept to
-        raw = part.get_payload(decode=True)
-        content = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else ""
-    return unified(content).strip() if isinstance(content, str) else ""
+        stated = part.get_content_charset()
+    except _BROKEN:
+        stated = None
+    stated = stated or (read_web.charset(raw) if _kind(part) == "text/html" else None)
+    try:
+        return decode.text(raw, "mail", stated).strip()
+    except BadInput:  # no text: what of it can be read
+        return unified(raw.decode("utf-8", "replace")).strip()
 
 
 def _attachments(parts: list[EmailMessage], notes: list[str], depth: int) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from assistant import grid, markup
+from assistant import grid, markup, symbols
 from assistant.content import Content, Facts, stated_author, stated_title
 from assistant.errors import DamagedFile
 from assistant.formula import formula
@@ -76,15 +76,35 @@ def _joined(blocks: list[tuple[str, bool]]) -> str:
 
 
 def _levels(styles: Element | None) -> dict[str, int]:
-    """Level of heading of each style that is one; 0 is the title, and -1 a style of items."""
-    levels: dict[str, int] = {}
+    """Level of heading of each style that is one, by its name, its level in the outline or the style that it is based
+    on; 0 is the title, and -1 a style of items.
+    """
+    stated: dict[str, int | None] = {}
+    based: dict[str, str] = {}
     for style in styles.iter(f"{_W}style") if styles is not None else ():
-        called = style.find(f"{_W}name")
+        key = style.get(f"{_W}styleId") or ""
+        called, base = style.find(f"{_W}name"), style.find(f"{_W}basedOn")
         title = (called.get(f"{_W}val") if called is not None else None) or ""
         found = _HEADING.match(title)
+        outline = style.find(f"{_W}pPr/{_W}outlineLvl")
         if found or _LISTED.match(title):
-            levels[style.get(f"{_W}styleId") or ""] = int(found[1] or 0) if found else _ITEM
-    return levels
+            stated[key] = int(found[1] or 0) if found else _ITEM
+        elif outline is not None:
+            stated[key] = _outlined(outline)
+        elif base is not None:
+            based[key] = base.get(f"{_W}val") or ""
+    for key in based:
+        above = [key]
+        while (base_key := based.get(above[-1])) is not None and base_key not in above:
+            above.append(base_key)
+        stated[key] = stated.get(above[-1])
+    return {key: level for key, level in stated.items() if level is not None}
+
+
+def _outlined(outline: Element) -> int | None:
+    """The level of heading that a level in the outline stands for; the tenth is that of plain text."""
+    level = _digits(outline.get(f"{_W}val"), "9")
+    return int(level) + 1 if level < "9" and len(level) == 1 else None
 
 
 def _around(packed: Packed, kind: str, writer: _Writer) -> Iterator[str]:
@@ -135,7 +155,9 @@ class _Writer:
         for element in parent:
             tag = local(element)
             if tag == "p":
-                boxes = [box for box in element.iter(f"{_W}txbxContent") if not _is_fallback(box)]
+                boxes = markup.outermost(
+                    element, [box for box in element.iter(f"{_W}txbxContent") if not _is_fallback(box)]
+                )
                 text, item = self._paragraph(element)
                 if text:
                     yield text, item
@@ -149,18 +171,24 @@ class _Writer:
     def _table(self, table: Element) -> Iterator[tuple[str, bool]]:
         rows: list[list[str]] = []
         heads: list[int] = []
+        reaching: dict[int, str] = {}  # column: text of the cell that goes on below
         for row in table.iter(f"{_W}tr"):
             if _owner(row) is not table:
                 continue
             if _is_on(row.find(f"{_W}trPr/{_W}tblHeader")):
                 heads.append(len(rows))
             cells: list[str] = []
+            reached: dict[int, str] = {}
             for cell in (each for each in row.iter(f"{_W}tc") if _owner(each, "tr") is row):
-                texts = [text for text, _ in self.blocks(cell)]
-                span = cell.find(f"{_W}tcPr/{_W}gridSpan")
+                text = "\n".join(text for text, _ in self.blocks(cell))
+                span, merged = cell.find(f"{_W}tcPr/{_W}gridSpan"), cell.find(f"{_W}tcPr/{_W}vMerge")
                 wide = int(_digits(span.get(f"{_W}val"))) if span is not None else 1
-                cells += ["\n".join(texts), *[""] * (min(wide, 100) - 1)]
-            rows.append(cells)
+                if merged is not None and merged.get(f"{_W}val") != "restart":
+                    reached[len(cells)] = reaching.get(len(cells), "")
+                else:
+                    reaching[len(cells)] = text if merged is not None else ""
+                cells += [text, *[""] * (min(wide, 100) - 1)]
+            rows.append(grid.repeated(cells, reached))
         if max((len(row) for row in rows), default=0) < 2:  # a frame around text
             for cells in rows:
                 yield from ((cell, False) for cell in cells if cell)
@@ -178,8 +206,8 @@ class _Writer:
         style = properties.find(f"{_W}pStyle")
         level = self._levels.get((style.get(f"{_W}val") if style is not None else None) or "")
         outline = properties.find(f"{_W}outlineLvl")
-        if level is None and outline is not None and _digits(outline.get(f"{_W}val"), "9") < "9":
-            level = int(_digits(outline.get(f"{_W}val"))) + 1
+        if level is None and outline is not None:
+            level = _outlined(outline)
         if level is not None and level != _ITEM:
             return f"{'#' * max(1, min(6, level))} {' '.join(text.split())}", False
         listed = properties.find(f"{_W}numPr/{_W}numId")
@@ -202,7 +230,9 @@ class _Writer:
         for child in element:
             tag = local(child)
             if tag == "t":
-                parts.append(child.text or "")
+                parts.append(symbols.translated(child.text or "", _font(element)))
+            elif tag == "sym":
+                parts.append(_symbol(child))
             elif tag in ("tab", "ptab"):
                 parts.append("\t")
             elif tag in ("br", "cr"):
@@ -226,6 +256,18 @@ class _Writer:
 def _is_on(switch: Element | None) -> bool:
     """Whether a property that is on or off is there, and not switched off again."""
     return switch is not None and switch.get(f"{_W}val") not in ("0", "false", "off")
+
+
+def _font(run: Element) -> str:
+    """The font that a run states for itself."""
+    fonts = run.find(f"{_W}rPr/{_W}rFonts")
+    return (fonts.get(f"{_W}ascii") or fonts.get(f"{_W}hAnsi") or "") if fonts is not None else ""
+
+
+def _symbol(element: Element) -> str:
+    code = element.get(f"{_W}char") or ""
+    known = re.fullmatch(r"[0-9A-Fa-f]{1,6}", code)
+    return symbols.character(int(code, 16), element.get(f"{_W}font") or "") if known else symbols.UNKNOWN
 
 
 def _is_raised(run: Element) -> bool:

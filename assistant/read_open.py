@@ -14,6 +14,7 @@ from assistant.raised import CLOSES, OPENS, settled
 
 _SKIPPED = frozenset(["tracked-changes", "sequence-decls", "forms", "note-citation"])
 _STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _REPEATS = 50  # most times that a repeated cell is written; sheets repeat empty ones a thousandfold
 
@@ -71,7 +72,7 @@ def _blocks(parent: Element) -> Iterator[str]:
             if text:
                 yield f"{'#' * _level(element)} {text}"
         elif tag == "p":
-            boxes = [each for each in element.iter() if local(each) == "text-box"]
+            boxes = markup.outermost(element, [each for each in element.iter() if local(each) == "text-box"])
             if text := _inline(element):
                 yield text
             for box in boxes:
@@ -104,7 +105,8 @@ def _items(items: Element) -> Iterator[str]:
 def _table(table: Element) -> list[str]:
     rows = [row for row in table.iter() if local(row) == "table-row" and _nearest(row, "table") is table]
     heads = [number for number, row in enumerate(rows) if _nearest(row, "table-header-rows", "table") is not table]
-    return grid.lines([_cells(row) for row in rows], heads)
+    reaching: dict[int, tuple[int, str]] = {}  # column: how many rows a cell goes on below, and its text
+    return grid.lines([_cells(row, reaching) for row in rows], heads)
 
 
 def _nearest(element: Element, *tags: str) -> Element | None:
@@ -115,15 +117,29 @@ def _nearest(element: Element, *tags: str) -> Element | None:
     return parent
 
 
-def _cells(row: Element) -> list[str]:
+def _cells(row: Element, reaching: dict[int, tuple[int, str]]) -> list[str]:
     cells: list[str] = []
+    reached: dict[int, str] = {}
     for cell in row:
-        if local(cell) not in ("table-cell", "covered-table-cell"):
+        tag = local(cell)
+        if tag not in ("table-cell", "covered-table-cell"):
             continue
-        times = cell.get("{urn:oasis:names:tc:opendocument:xmlns:table:1.0}number-columns-repeated") or "1"
-        count = min(_REPEATS, int(times)) if times.isascii() and times.isdigit() else 1
-        cells += [" ".join(_blocks(cell))] * count
-    return cells
+        times = min(_REPEATS, _count(cell, "number-columns-repeated"))
+        text = " ".join(_blocks(cell))
+        for at in range(len(cells), len(cells) + times):
+            below, above = reaching.pop(at, (0, ""))
+            if tag == "covered-table-cell" and below:
+                reached[at] = above
+                reaching[at] = below - 1, above
+            elif _count(cell, "number-rows-spanned") > 1:
+                reaching[at] = _count(cell, "number-rows-spanned") - 1, text
+        cells += [text] * times
+    return grid.repeated(cells, reached)
+
+
+def _count(cell: Element, name: str) -> int:
+    value = cell.get(f"{_TABLE}{name}") or "1"
+    return int(value) if value.isascii() and value.isdigit() else 1
 
 
 def _inline(element: Element) -> str:

@@ -1,4 +1,4 @@
-"""PDF: the visible text of each page in reading order, and what was left out. With `pdf_page` owns pypdfium2."""
+"""PDF: the visible text of each page in reading order, and what was left out. One of three that use pypdfium2."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from assistant.errors import DamagedFile
 from assistant.raised import CLOSES, OPENS, settled
 
 _FIELD = r"\{\\%s (?P<value>[^{}]*)\}"
+_AROUND = re.compile(r"\{\\(?:header|footer)[lrf]?\b(?P<value>(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
 _PAGE = re.compile(rb"\\ansicpg(\d{3,5})")
 _TOKEN = re.compile(
     r"\\(?P<word>[a-zA-Z]{1,32})(?P<number>-?\d{1,10})? ?|\\'[0-9a-fA-F]{2}|\\[^a-zA-Z]|[{}]|[^\\{}]+|\\"
@@ -47,6 +48,8 @@ def read(data: bytes, name: str) -> Content:
     pictures = source.count("{\\pict")
     notes = [f"Hidden text left out: {hidden:,} characters."] if hidden else []
     notes += [f"Pictures not read: {pictures:,}."] if pictures else []
+    around = sum(bool(_plain(f"{{{found['value']}}}", encoding)) for found in _AROUND.finditer(source))
+    notes += [f"Headers and footers not read: {around:,}."] if around else []
     return Content(text, facts=facts, notes=tuple(notes))
 
 

@@ -37,6 +37,7 @@ def read(data: bytes, name: str) -> Content:
             blocks += _blocks(root)
             blocks += _diagrams(packed, slide)
             blocks += _notes(packed, slide)
+            blocks += _comments(packed, slide)
             astray += design.astray(slide, root)
         except DamagedFile:
             broken.append(str(number))
@@ -95,7 +96,19 @@ def _root(packed: Packed, part: str) -> Element:
     """The root of a part. Raises DamagedFile for one that is missing, too."""
     if part not in packed:
         raise DamagedFile(f"{packed.name} is damaged: {part or 'a slide'} is missing.", "Get it anew.")
-    return markup.xml(packed.read(part), packed.name)
+    root = markup.xml(packed.read(part), packed.name)
+    for alternatives in [each for each in root.iter() if local(each) == "alternatecontent"]:
+        _choose(alternatives)
+    return root
+
+
+def _choose(alternatives: Element) -> None:
+    """Leaves one of several forms of the same content: the first that holds text, else the first."""
+    forms = [each for each in alternatives if local(each) in ("choice", "fallback")]
+    chosen = next((form for form in forms if any(_paragraphs(form))), next(iter(forms), None))
+    for form in forms:
+        if form is not chosen:
+            markup.drop(form)
 
 
 class _Design:
@@ -164,6 +177,18 @@ def _notes(packed: Packed, slide: str) -> Iterator[str]:
                 yield "Notes: " + "\n".join(blocks)
 
 
+def _comments(packed: Packed, slide: str) -> Iterator[str]:
+    """What people noted beside a slide, in the form of before 2021 (a text) or the one since (paragraphs)."""
+    for target in _related(packed, slide).values():
+        if not target.startswith("ppt/comments/") or target not in packed:
+            continue
+        for each in _root(packed, target).iter():
+            plain = " ".join((each.text or "").split()) if local(each) == "text" else ""
+            text = plain or (" ".join(_paragraphs(each)) if local(each) == "txbody" else "")
+            if text:
+                yield f"Comment: {text}"
+
+
 def _blocks(root: Element, titles: bool = True) -> Iterator[str]:
     """The texts of the shapes, the title first, then from top to bottom and left to right."""
     found: list[tuple[tuple[int, int, int], str]] = []
@@ -193,14 +218,27 @@ def _place(shape: Element) -> tuple[int, int]:
 def _lines(shape: Element) -> Iterator[str]:
     table = next((each for each in shape.iter() if local(each) == "tbl"), None)
     if table is not None:
-        rows = [
-            [" ".join(_paragraphs(cell)) for cell in row if local(cell) == "tc"] for row in table if local(row) == "tr"
-        ]
+        rows = list(_rows(table))
         headed = any(each.get("firstRow") in ("1", "true") for each in table if local(each) == "tblpr")
         facts = max(map(len, rows), default=0) < 3  # "Founded | 2019": every new table has the mark of headings
         yield from grid.lines(rows, [0] if headed and not facts else [])
     else:
         yield from _paragraphs(shape)
+
+
+def _rows(table: Element) -> Iterator[list[str]]:
+    """The cells of each row; one that goes on from above says the same."""
+    reaching: dict[int, str] = {}
+    for row in (each for each in table if local(each) == "tr"):
+        cells: list[str] = []
+        reached: dict[int, str] = {}
+        for at, cell in enumerate(each for each in row if local(each) == "tc"):
+            cells.append(" ".join(_paragraphs(cell)))
+            if cell.get("vMerge") in ("1", "true"):
+                reached[at] = reaching.get(at, "")
+            else:
+                reaching[at] = cells[-1]
+        yield grid.repeated(cells, reached)
 
 
 def _paragraphs(shape: Element) -> Iterator[str]:

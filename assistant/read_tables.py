@@ -6,8 +6,10 @@ import csv
 import datetime
 import io
 import re
+import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from assistant import decode, rows
@@ -18,7 +20,8 @@ from assistant.packed import Packed
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
 
-_DELIMITERS = ",;\t|"
+_DELIMITERS = ";,\t|"  # of two that fit alike the first
+_DECIMAL = re.compile(r"(?<=\d),(?=\d)")
 _SAMPLE_LINES = 50
 # A cell with a formula and nothing kept of what it comes to; a text that is empty (t="str") is a value.
 _UNCOUNTED = re.compile(
@@ -26,18 +29,22 @@ _UNCOUNTED = re.compile(
     rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
 _WIDEST = 2_000  # cells of a row that are read
+_MOST_CELLS = 20_000_000  # of a sheet, empty ones among them: calamine keeps room for each
+_CELL = re.compile(  # one that holds something
+    rb"<(?:\w+:)?c\b[^>]*?\br=[\"'](?P<column>[A-Z]{1,3})(?P<row>\d{1,7})[\"'][^>]*(?<!/)>.*?</(?:\w+:)?c>", re.DOTALL
+)
 csv.field_size_limit(2**31 - 1)
 
 
 def read_delimited(data: bytes, name: str) -> Content:
     """The rows of a file of separated values. Raises UnsupportedFile for what is no text."""
-    text = decode.text(data, name)
+    text, doubts = decode.read(data, name)
     delimiter = "\t" if name.lower().endswith((".tsv", ".tab")) else _delimiter(text)
     try:
         table = list(_cells(text, delimiter))
     except csv.Error as error:
         raise DamagedFile(f"{name} is damaged: {error}.", "Save it again with the program it is from.") from error
-    return Content("\n".join(rows.lines(table)), prose=False)
+    return Content("\n".join(rows.lines(table)), notes=doubts, prose=False)
 
 
 def _cells(text: str, delimiter: str) -> Iterator[list[str]]:
@@ -53,7 +60,9 @@ def _cells(text: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _delimiter(text: str) -> str:
-    """The separator that gives most lines of the beginning the same number of cells, more than one."""
+    """The separator that gives most lines of the beginning the same number of cells, more than one. Commas that all
+    stand between digits are decimal ones where semicolons fit as well.
+    """
     sample = "\n".join(text.split("\n", _SAMPLE_LINES)[:_SAMPLE_LINES])
 
     def score(delimiter: str) -> tuple[float, int]:
@@ -61,7 +70,11 @@ def _delimiter(text: str) -> str:
         width, times = widths.most_common(1)[0] if widths else (1, 0)
         return (times / sum(widths.values()), width) if width > 1 else (0.0, 0)
 
-    return max(_DELIMITERS, key=score)
+    scores = {delimiter: score(delimiter) for delimiter in _DELIMITERS}
+    if scores[";"][0] >= scores[","][0] > 0 and len(_DECIMAL.findall(sample)) == sample.count(","):
+        scores.pop(",")
+    best = max(scores, key=lambda delimiter: scores[delimiter])
+    return best if scores[best][0] > 0 else ","
 
 
 def read_sheets(data: bytes, name: str) -> Content:
@@ -69,6 +82,7 @@ def read_sheets(data: bytes, name: str) -> Content:
     import python_calamine
 
     packed = Packed(data, name) if data.startswith(b"PK") else None
+    data, astray = (_bounded(packed) if packed else None) or (data, 0)
     try:
         book = python_calamine.load_workbook(io.BytesIO(data))
         parts = [part for sheet in book.sheets_metadata if (part := _sheet(book.get_sheet_by_name(sheet.name)))]
@@ -80,6 +94,7 @@ def read_sheets(data: bytes, name: str) -> Content:
             f"{name} is damaged: {error}.", "Open it with the program it is from and save it again."
         ) from error
     notes = [f"Hidden sheets, read as well: {hidden}."] if hidden else []
+    notes += [f"Cells too far from the others, not read: {astray:,}."] if astray else []
     charts = len(list(packed.matching("xl/charts/chart", ".xml"))) if packed else 0
     notes += [f"Charts not read: {charts:,}."] if charts else []
     formulas = _uncounted(packed) if packed else 0
@@ -92,6 +107,47 @@ def read_sheets(data: bytes, name: str) -> Content:
 
         facts = core_facts(packed, name)
     return Content("\n\n".join(parts), facts=facts, notes=tuple(notes), prose=False)
+
+
+def _bounded(packed: Packed) -> tuple[bytes, int] | None:
+    """The file without cells that stand so far from the others that the sheet between them would fill the memory, and
+    their number; None where there are none.
+    """
+    changed: dict[str, bytes] = {}
+    astray = 0
+    for name in packed.matching("xl/worksheets/", ".xml"):
+        try:
+            sheet = packed.read(name)
+        except UnreadableFile:
+            continue
+        highest = max((int(found["row"]) for found in _CELL.finditer(sheet)), default=0)
+        columns = {found["column"] for found in _CELL.finditer(sheet)}
+        if highest * max(map(_column, columns), default=0) <= _MOST_CELLS:
+            continue
+        kept = {letters for letters in columns if _column(letters) <= _WIDEST}
+        highest = _MOST_CELLS // max(map(_column, kept), default=1)
+        changed[name] = _CELL.sub(partial(_within, highest=highest, columns=kept), sheet)
+        astray += len(_CELL.findall(sheet)) - len(_CELL.findall(changed[name]))
+    return (_repacked(packed, changed), astray) if changed else None
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - ord("A") + 1
+    return number
+
+
+def _within(cell: re.Match[bytes], highest: int, columns: Collection[bytes]) -> bytes:
+    return cell[0] if int(cell["row"]) <= highest and cell["column"] in columns else b""
+
+
+def _repacked(packed: Packed, changed: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in packed.names():
+            archive.writestr(name, changed[name] if name in changed else packed.read(name))
+    return out.getvalue()
 
 
 def _uncounted(packed: Packed) -> int:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from assistant import dates, decode, grid, main_text, markup
-from assistant.content import Content, Facts, stated_title
+from assistant import decode, grid, main_text, markup, web_facts
+from assistant.content import Content
 from assistant.markup import Element, local
 from assistant.raised import CLOSES, OPENS, settled
 
@@ -22,12 +23,13 @@ _CHARSET = re.compile(
 )
 _LONG_CELL = 300  # characters; a table with longer cells arranges a page
 _RAISED = re.compile(r"vertical-align\s*:\s*super", re.IGNORECASE)
-_TITLE_END = re.compile(r"\s+(?:[|·»–—-])\s+[^|·»–—]+$")
 
 
 def read(data: bytes, name: str) -> Content:
     """The text of an HTML page. Raises UnsupportedFile for what is no text."""
-    return page(decode.text(data, name, charset(data)))
+    text, doubts = decode.read(data, name, charset(data))
+    content = page(text)
+    return replace(content, notes=(*doubts, *content.notes))
 
 
 def charset(data: bytes) -> str | None:
@@ -40,10 +42,10 @@ def page(html: str, whole: bool = False) -> Content:
     """The text of HTML; `whole` keeps what elsewhere would be a menu, as in books and mails, and takes the text alone,
     though it be empty.
     """
-    root = markup.html(html)
+    root, is_whole = markup.html(html)
     if root is None:
         return Content("")
-    facts = _facts(root)
+    facts = web_facts.facts(root)
     title = root.find(".//title")
     hidden = main_text.drop_unseen(root)
     around = 0 if whole else main_text.drop_around(root)
@@ -54,35 +56,10 @@ def page(html: str, whole: bool = False) -> Content:
     text = writer.text()
     if not text.strip() and title is not None and not whole:
         text = _flat(title)
-    notes = [f"Hidden text left out: {hidden:,} characters."] if hidden else []
+    notes = [] if is_whole else ["Damaged: its elements are nested too deeply, and what stands deeper was not read."]
+    notes += [f"Hidden text left out: {hidden:,} characters."] if hidden else []
     notes += [f"Menus and the like left out: {around:,} characters."] if around else []
     return Content(text, facts=facts, notes=tuple(notes))
-
-
-# --- what the page says about itself
-
-
-def _facts(root: Element) -> Facts:
-    stated: dict[str, str] = {}
-    for meta in root.iter("meta"):
-        key = (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").lower()
-        stated.setdefault(key, " ".join((meta.get("content") or "").split()))
-    head = root.find(".//title")
-    title = stated_title(_title(stated.get("og:title") or (_flat(head) if head is not None else ""), root))
-    when = stated.get("article:published_time") or stated.get("date") or stated.get("dc.date") or ""
-    author = stated.get("author") or stated.get("dc.creator") or ""
-    return Facts(
-        title=title,
-        publisher=stated.get("og:site_name") or stated.get("dc.publisher") or None,
-        author=author if author and not author.startswith("http") else None,
-        date=dates.value(when[:10]) or dates.value(when),
-    )
-
-
-def _title(title: str, root: Element) -> str:
-    """<title> without the site's name where the page's first heading is without it."""
-    heading = next((_flat(each) for each in root.iter("h1")), "")
-    return heading if heading and _TITLE_END.sub("", title) == heading else title
 
 
 # --- the text
@@ -225,21 +202,31 @@ def _is_head(row: Element) -> bool:
 
 
 def _cells(table: Element) -> list[list[str]]:
-    """The texts of the cells at their places; one that spans several columns stands in the first."""
+    """The texts of the cells at their places; one that spans several columns stands in the first, one that spans
+    several rows in each.
+    """
     rows: list[list[str]] = []
-    below: dict[int, int] = {}  # column: how many rows a cell from above still reaches down
+    below: dict[int, tuple[int, str]] = {}  # column: how many rows a cell from above still reaches down, and its text
     for row in table.iter("tr"):
         texts: list[str] = []
+        reached: dict[int, str] = {}
         for cell in (each for each in row if local(each) in ("td", "th")):
-            while below.get(len(texts), 0):
-                below[len(texts)] -= 1
-                texts.append("")
-            wide = min(_span(cell, "colspan"), 100)
+            _reach(texts, below, reached)
+            wide, text = min(_span(cell, "colspan"), 100), _spaced(cell)
             for at in range(len(texts), len(texts) + wide):
-                below[at] = _span(cell, "rowspan") - 1
-            texts += [_spaced(cell), *[""] * (wide - 1)]
-        rows.append(texts)
+                below[at] = _span(cell, "rowspan") - 1, text if at == len(texts) else ""
+            texts += [text, *[""] * (wide - 1)]
+        _reach(texts, below, reached)
+        rows.append(grid.repeated(texts, reached))
     return rows
+
+
+def _reach(texts: list[str], below: dict[int, tuple[int, str]], reached: dict[int, str]) -> None:
+    """Leaves room for the cells that reach from above into the next columns of a row, and keeps their texts."""
+    while (above := below.get(len(texts), (0, "")))[0]:
+        below[len(texts)] = above[0] - 1, above[1]
+        reached[len(texts)] = above[1]
+        texts.append("")
 
 
 def _spaced(cell: Element) -> str:

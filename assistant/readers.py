@@ -52,9 +52,10 @@ def _refuse(kind: str, name: str) -> None:
 
 def _read(kind: str, data: bytes, name: str, ocr: Ocr | None) -> Content:
     if kind in ("text", "code"):
-        from assistant.decode import text
+        from assistant import decode
 
-        return Content(text(data, name), prose=kind == "text")
+        text, doubts = decode.read(data, name)
+        return Content(text, notes=doubts, prose=kind == "text")
     if kind == "PDF":
         from assistant import read_pdf
 

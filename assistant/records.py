@@ -47,11 +47,17 @@ class Chunk:
     title: str | None = None
     publisher: str | None = None
     date: str | None = None
+    section: str | None = None  # the headings that it stands under, "Products > Aurora"
 
 
 def owner(chunk_id: str) -> str:
     """The id of a chunk's document."""
     return chunk_id.rsplit("-", 2)[0]
+
+
+def headed(chunk: Chunk) -> str:
+    """A chunk's text under its headings, as it is searched: a part of a long text seldom names what it is about."""
+    return f"{chunk.section}\n{chunk.text}" if chunk.section else chunk.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +254,9 @@ class IngestReport:
     files: tuple[FileOutcome, ...] = field(default=())
     stopped: bool = False  # True when the user stopped it; what was done until then is kept
     passed_over: dict[str, int] = field(default_factory=dict)  # files of kinds that are not read, by suffix
+    read: int = 0  # documents that were read and stored
+    embedded: int = 0  # chunks
+    took_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from assistant.errors import EmptyCollection, StorageError
 from assistant.index import Index
 from assistant.library import Library
 from assistant.pairs import CrossEncoder
-from assistant.records import Chunk, Hit, Span, owner
-from assistant.where import Where
+from assistant.records import Chunk, Hit, Span, headed, owner
+from assistant.where import NAMES, Where, folded, nearest
 
 POOL = 100  # candidates that each side gives, at least
 PER_HIT = 4  # and for each hit asked for: some do not count any more, and equal texts appear once
@@ -121,10 +121,21 @@ class Retriever:
         chosen, chunks, all_chunks = self._library.fitting(collection, where)
         if not chosen:
             raise EmptyCollection(
-                f"The collection {collection} has no documents with {where}.",
-                "`assistant documents list` shows what is known of each.",
+                f"The collection {collection} has no documents with {where}.", self._near(collection, where)
             )
         return _Place(collection, frozenset(chosen), chunks, all_chunks)
+
+    def _near(self, collection: str, where: Where) -> str:
+        """What to do where nothing fits: names that are nearly those asked for."""
+        near = [
+            f"{key}={name}"
+            for key in NAMES
+            if (wanted := getattr(where, key))
+            for name in nearest(wanted, self._library.names(collection, key))
+            if folded(name) != folded(wanted)
+        ]
+        meant = f"Nearly so called: {'; '.join(near)}. " if near else ""
+        return f"{meant}`assistant documents list` shows what is known of each."
 
     def _hits(self, place: _Place, asked: Sequence[_Asked], k: int) -> list[Hit]:
         pool = max(POOL, PER_HIT * k)
@@ -132,7 +143,8 @@ class Retriever:
         while True:
             scores, weights, exhausted = self._scores(place, asked, pool)
             chunks = self._library.chunks(place.collection, scores)
-            wanted = hints.read(asked[0].text, {chunk.publisher for chunk in chunks.values() if chunk.publisher})
+            publishers = {chunk.publisher for chunk in chunks.values() if chunk.publisher}
+            wanted = hints.read(asked[0].text, publishers, [chunk.text for chunk in chunks.values()])
             hinted = {name: scores[name] + HINTED * wanted.meets(chunk) for name, chunk in chunks.items()}
             hits = _distinct(chunks, hinted, lines)
             groups = likeness.groups(map(_own_text, hits), max(k, RERANKED))
@@ -221,7 +233,7 @@ class Retriever:
         kept = self._index.codes(collection, [chunk.id for chunk in chunks], self._embedder)
         missing = [chunk for chunk in chunks if chunk.id not in kept]
         if missing:
-            tokens = self._embedder.read([chunk.text for chunk in missing])[1]
+            tokens = self._embedder.read([headed(chunk) for chunk in missing])[1]
             kept |= {chunk.id: late.code(states) for chunk, states in zip(missing, tokens, strict=True)}
         return [kept[chunk.id] for chunk in chunks]
 
@@ -260,7 +272,7 @@ def _reordered(hits: Sequence[Hit], chosen: Sequence[int], alike: NDArray[np.flo
 
 def _titled(chunk: Chunk) -> str:
     """As in BEIR (Thakur et al. 2021): a part of a text seldom says what the whole is about."""
-    return f"{chunk.title} {chunk.text}" if chunk.title else chunk.text
+    return f"{chunk.title} {headed(chunk)}" if chunk.title else headed(chunk)
 
 
 def _distinct(chunks: Mapping[str, Chunk], scores: Mapping[str, float], lines: frozenset[int]) -> list[Hit]:

@@ -10,7 +10,8 @@ from itertools import groupby
 _NUMBER = re.compile(r"[\s$€£¥(+-]*\d[\d.,'\s]*[%)]?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 _WHEN = re.compile(r"(?:1[5-9]|20|21)\d\d|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*")
 _NO_VALUE = re.compile(r"n\.?/?[ad]\.?|tb[adc]|none|null|nil|unknown|pending|\W+|\w", re.IGNORECASE)
-_LONGEST_HEADING = 100  # characters
+_LONG_HEADING = 100  # characters; the usual heading of a table is no longer
+_LONGEST_HEADING = 300  # nor any of them: a question of a survey
 _HEAD_ROWS = 10  # among which the row of headings is
 
 
@@ -91,7 +92,8 @@ def _is_heading(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether a row can name the columns of those below it. Years and dates name columns beside words or an empty
     corner, unless what is below them is more of the same: then they are values. A word and a year alone are a fact.
     """
-    if any(len(cell) > _LONGEST_HEADING for cell in row):
+    lengths = sorted(len(cell) for cell in row if cell)
+    if not lengths or lengths[-1] > _LONGEST_HEADING or lengths[len(lengths) // 2] > _LONG_HEADING:
         return False
     numbers = {place for place, cell in enumerate(row) if cell and _NUMBER.fullmatch(cell)}
     if not numbers:

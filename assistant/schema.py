@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from assistant.boilerplate import LEAST
+from assistant.database import Database
 
-VERSION = 5  # of the tables, the full-text indexes and the hashes in `repeats` together
+VERSION = 6  # of the tables, the full-text indexes and the hashes in `repeats` together
 
 # What `repeats` keeps: format 3 has it beside the tables of format 2.
 REPEATS = (
@@ -20,6 +21,13 @@ REPEATS = (
 
 # What `filters` reads instead of the documents, whose texts lie before these columns. Format 4 has it.
 FACTS = "CREATE INDEX documents_by_facts ON documents (collection, document_id, title, publisher, author, date)"
+
+# What `unread` keeps. Format 6 has it, and the sections of chunks.
+UNREAD = (
+    """CREATE TABLE unread (id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, document INTEGER NOT NULL,
+        name TEXT NOT NULL, reason TEXT NOT NULL)""",
+    "CREATE INDEX unread_by_document ON unread (document)",
+)
 
 SCHEMA = (
     """CREATE TABLE collections (
@@ -40,9 +48,20 @@ SCHEMA = (
     """CREATE TABLE chunks (
         id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections,
         document INTEGER NOT NULL REFERENCES documents, chunk_id TEXT NOT NULL,
-        text TEXT NOT NULL, "start" INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER,
+        text TEXT NOT NULL, "start" INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER, section TEXT,
         UNIQUE (collection, chunk_id))""",
     "CREATE INDEX chunks_by_document ON chunks (document)",
     *REPEATS,
     FACTS,
+    *UNREAD,
 )
+
+
+def add_format_6(database: Database) -> None:
+    """Makes room for sections and for what of archives was not read, inside a transaction. There is nothing in it
+    until the documents are read again.
+    """
+    if not database.run("SELECT 1 FROM pragma_table_info('chunks') WHERE name = 'section'"):
+        database.run("ALTER TABLE chunks ADD COLUMN section TEXT")
+        for statement in UNREAD:
+            database.run(statement)

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import sentencex  # type: ignore[import-untyped]
 
-from assistant.dates import is_month
+from assistant import abbreviations
 from assistant.records import Span
 
 _NO_SPACE_STOPS = "。！？｡．؟۔।॥။።։⁇⁈⁉‼"  # end a sentence without white space after them
@@ -46,6 +46,7 @@ _ENUMERATOR = re.compile(r"\s*(?:[-*•]\s+)?[*_]*[(（]?(?:\d{1,3}|[A-Za-z]|[iv
 ITEM = re.compile(r"^\W*(\d{1,2})[.):](?!\d)")  # the number of an item of a list, in front of a sentence
 _LIST_MARKER = re.compile(r"[-*+•‣◦▪·]|[(（]?(?:\d{1,3}|[A-Za-z])[.)）、]|#{1,6}|>+")
 _STARTS_ALONE = re.compile(rf"\s*(?:(?:{_LIST_MARKER.pattern})(?:\s|$)|>|\||```|~~~|[=-]{{3,}}\s*$)")
+_ROW = re.compile(r"[^\S\n]*\|")
 _STANDS_ALONE = re.compile(r"\s*(?:#{1,6}\s|\||```|~~~|[=-]{3,}\s*$)")
 
 _VERBS = "said|says|asked|asks|added|adds|noted|told|wrote|replied|explained|argued|warned|stressed|continued"
@@ -53,66 +54,65 @@ _SPEAKER = re.compile(rf"(?:[A-Z][\w.'’-]*\s+){{1,2}}(?:{_VERBS})\b")
 _SPEAKER_CJK = re.compile(r"[^\s，。！？；：“”]{0,8}?(?:说|說|道|问|問|表示|指出|回答|称|稱|强调)|と|って")
 _CLAUSE_END = re.compile(r"[\s，。！？；：“”]")
 
-_TITLES = "mr|mrs|ms|dr|prof|messrs|mme|mlle|sr|sra|srta|hon|rev|gen|lt|col|capt|sgt|cmdr|maj|adm|rep|sen|gov|pres|mt"
-# Abbreviations of other languages are those that no English sentence ends with, for the language is seldom known.
-_FOREIGN_TITLES = (
-    r"dra|sres|dña|exm[oa]|dott|dott\.ssa|prof\.ssa|sigg|sig\.ra|avv|dhr|mevr|drs|проф|акад|ул|"
-    r"(?-i:[Ss]ig|Hrn?|Frl?|Dipl|Ing|MM)"  # ING, HR and the like are words
-)
-_NEVER_LAST = re.compile(
-    rf"{_TITLES}|{_FOREIGN_TITLES}|e\.g|i\.e|vs|cf|viz|approx|resp|incl|esp|ca|bzw|vgl|ggf|evtl|inkl|zzgl|sog|см",
-    re.IGNORECASE,
-)
-_BEFORE_NUMBER = re.compile(
-    r"nos?|nr|chap|ch|vols?|eqs?|figs?|secs?|tab|paras?|pp?|est|ed|arts?|abs|p[áa]gs?|n[úu]ms?|nrn|bde?|kap|ziff|rn|"
-    r"rz|abb|anm|\w*str|tel|blz|стр?|гл|рис|табл|пп?",
-    re.IGNORECASE,
-)
-_ORDINAL = re.compile(r"\d{1,2}")
-_AFTER_ORDINAL = re.compile(r"jahrhundert\w*|jh|weltkrieg\w*|auflage|lebensjahr\w*|geburtstag\w*", re.IGNORECASE)
-_VERB_OR_MONTH = frozenset(["may", "march"])  # in English, which has no full stop behind the day
-_ABBREVIATION = re.compile(
-    r"al|etc|inc|ltd|co|corp|bros|dept|univ|assn|govt|inst|jr|st|ft|mon|tues?|wed|thu|thurs?|fri|sat|sun|"
-    r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|\w|.*\..*",
-    re.IGNORECASE,
-)
-_ACRONYM = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
-_STARTER = re.compile(
-    r"an?|the|this|that|these|those|s?he|it|they|we|you|i|his|her|its|their|our|my|there|here|one|some|many|most|"
-    r"all|both|each|no|not|in|on|at|by|for|from|to|with|of|as|and|but|or|so|yet|if|when|while|after|before|since|"
-    r"although|though|because|however|meanwhile|according|also|then|now|what|who|why|how|where|which",
-    re.IGNORECASE,
-)
 _FLATTEN = str.maketrans(dict.fromkeys('"“”„«»‹›「」『』()（）[]{}*_#', " "))
 _GOES_ON = re.compile(r"(?:,|\b(?:an?|the|of|and|or|to|in|for|with|by|on|at|from|that|as|is|are|was|were|which))$")
 _FILLED = 0.85  # how much of the width a wrapped line and the next word take up at least
 _WRAPPED_LINE = 40  # shortest line that the next one may continue, in characters
 _WRAP_WIDTH = 120  # longest line that can come from an editor's line wrap
+LONGEST = 800  # characters of a sentence; what goes on for longer is no prose
+_PART = 500  # characters that a part of something longer has at most: a quote that can be read
+_BREAKS = (re.compile(r"\n"), re.compile(r"\s"), re.compile(r"(?<=[，、；：,;:）)」”])"))  # the best place first
 
 
-def spans(text: str, language: str | None = None) -> list[Span]:
+def spans(text: str, language: str | None = None, *, whole: bool = False) -> list[Span]:
     """The sentences of `text`, in order and without surrounding white space; together they hold all that is not
-    white space. Headings, list items, table rows and other lines that stand alone are sentences of their own.
+    white space. Headings, list items, table rows and other lines that stand alone are sentences of their own. What has
+    more than LONGEST characters without an end comes in parts, unless it is wanted `whole`.
 
     `language` is a code such as "de" or "pt-BR" and chooses the abbreviations; None stands for English,
     and for those of other languages that no English sentence ends with.
     """
-    code = _code(language)
-    found = []
+    found = _sentences(text, _code(language))
+    return list(found) if whole else [part for span in found for part in _parts(text, span)]
+
+
+def _sentences(text: str, code: str) -> Iterator[Span]:
     for start, end in _units(text):
         unit = text[start:end].replace("\n", " ")
         at: int | None = 0
         while at is not None:
             cut, _ = _next_cut(unit, at, at, code, final=True)
             piece = unit[at:cut]
-            found.append(Span(start + at + len(piece) - len(piece.lstrip()), start + at + len(piece.rstrip())))
+            yield Span(start + at + len(piece) - len(piece.lstrip()), start + at + len(piece.rstrip()))
             at = cut
-    return found
+
+
+def _parts(text: str, span: Span) -> Iterator[Span]:
+    """A sentence, or parts of about the same length of one that is too long: lines, words, else clauses."""
+    at, longest = span.start, LONGEST
+    while span.end - at > longest:
+        longest = _PART
+        length = span.end - at
+        high = at + -(-length // -(-length // _PART))
+        cut = _break(text, at + (high - at) // 2, high)
+        yield Span(at, at + len(text[at:cut].rstrip()))
+        at = _after_space(text, cut)
+    yield Span(at, span.end)
+
+
+def _break(text: str, low: int, high: int) -> int:
+    """The last place to cut from `low` to `high`; where there is none, one that parts no accent from its letter."""
+    for separator in _BREAKS:
+        places = [found.start() for found in separator.finditer(text, low, high + 1) if found.start() <= high]
+        if places:
+            return places[-1]
+    joined = (place for place in range(high, low, -1) if not unicodedata.category(text[place]).startswith("M"))
+    return next(joined, high)
 
 
 class SentenceStream:
     """Cuts text into sentences while it arrives. What `feed` returned and what `flush` returns give the input again
-    when joined, and the cuts are the same however the input was chopped.
+    when joined, and the cuts are the same however the input was chopped. Sentences may be of any length.
     """
 
     def __init__(self, language: str | None = None) -> None:
@@ -186,10 +186,14 @@ def _line_ends(text: str, start: int, at: int) -> bool | None:
     following = _NEXT_WORD.match(text, at)
     if following is None:
         return None
-    line = text[max(start, text.rfind("\n", start, at) + 1) : at]
+    line = text[_line_start(text, start, at) : at]
     word = following[0].lstrip()
     blank_line = following[0].count("\n") > 1
     return blank_line or _LIST_MARKER.fullmatch(word) is not None or not _continues(line, word)
+
+
+def _line_start(text: str, start: int, at: int) -> int:
+    return max(start, text.rfind("\n", start, at) + 1)
 
 
 def _continues(line: str, following: str) -> bool:
@@ -204,7 +208,7 @@ def _mark_ends(text: str, start: int, mark: re.Match[str], language: str, final:
     """Whether the sentence from `start` ends at `mark`; None while too little of what follows is known."""
     if not final and _REFERENCE_COMING.fullmatch(text, mark.end()):
         return None
-    if _ENUMERATOR.fullmatch(text, start, mark.end()):
+    if _ENUMERATOR.fullmatch(text, start, mark.end()) or _ROW.match(text, _line_start(text, start, mark.start())):
         return False
     if any(stop in _NO_SPACE_STOPS for stop in mark["stops"]):
         ends = _ends_without_space(text, mark, final)
@@ -240,9 +244,11 @@ def _ends_before_space(text: str, start: int, mark: re.Match[str], language: str
         return False
     first = following.split(maxsplit=1)[0]
     word = first.lstrip(_OPENERS).rstrip(_STOPS + _CLOSERS + ",;:")
+    full_stop = mark["stops"] == "." and not mark["closers"]
     if not any(character.isalnum() for character in word):
-        return first[0] not in _STOPS + "|"
-    if mark["stops"] == "." and not mark["closers"]:
+        goes_on = full_stop and abbreviations.ends(_last_word(text, start, mark.start()), "") is False  # vgl. § 5
+        return first[0] not in _STOPS + "|" and not goes_on
+    if full_stop:
         return _full_stop_ends(text, start, mark.start(), word, language)
     if word[0].islower():
         return False
@@ -270,34 +276,19 @@ def _bracket_ends(text: str, start: int, mark: re.Match[str]) -> bool:
 def _full_stop_ends(text: str, start: int, at: int, following: str, language: str) -> bool:
     """Whether the full stop at `at` ends a sentence when the next word is `following`."""
     low = max(start, at - _BEHIND)
-    found = _LAST_WORD.search(text, low, at)
-    last = found[0].lstrip(_OPENERS) if found else ""
-    if _NEVER_LAST.fullmatch(last) or (_BEFORE_NUMBER.fullmatch(last) and following[0].isdigit()):
-        return False
-    if _is_initial(last) and following[0].isupper():
-        return False
-    if _ORDINAL.fullmatch(last) and _follows_ordinal(following):
-        return False
-    if following[0].islower() and _ABBREVIATION.fullmatch(last):
-        return False
-    if _ACRONYM.fullmatch(last):
-        return _STARTER.fullmatch(following) is not None
+    last = _last_word(text, start, at)
+    ends = abbreviations.ends(last, following)
+    if ends is not None:
+        return ends
     if last[-1:] in set(_CLOSERS):
         return not following[0].islower()
     window = f"{text[low:at].translate(_FLATTEN)}. {following}"
     return len(sentencex.segment(language, window)[-1]) <= len(following)
 
 
-def _is_initial(word: str) -> bool:
-    """Whether this is one capital letter of an alphabet other than Latin, whose initials sentencex knows."""
-    return len(word) == 1 and word.isupper() and not unicodedata.name(word, "").startswith("LATIN")
-
-
-def _follows_ordinal(word: str) -> bool:
-    """Whether a number with a full stop before this word is an ordinal, as in "am 3. Oktober"."""
-    if _AFTER_ORDINAL.fullmatch(word):
-        return True
-    return is_month(word) and word.casefold() not in _VERB_OR_MONTH
+def _last_word(text: str, start: int, at: int) -> str:
+    found = _LAST_WORD.search(text, max(start, at - _BEHIND), at)
+    return found[0].lstrip(_OPENERS) if found else ""
 
 
 def _enclosed(text: str, start: int, at: int, final: bool) -> bool | None:

@@ -19,21 +19,22 @@ from rich.table import Table
 from assistant import records
 from assistant.errors import AssistantError
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
 _MINUTES = 90  # seconds from which a time is told in minutes
+_WHOLE = 10  # from which a number is told without its decimals
 _err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
-    """A line for the person, on stderr."""
-    _err.print(escape(_tame(text)), soft_wrap=True)
+    """A line for the person, on stderr. What follows a line feed is set in, or a file's name could forge a line."""
+    _err.print(escape(_set_in(_tame(text))), soft_wrap=True)
 
 
 def complain(error: AssistantError) -> None:
-    _err.print(f"[bold red]Error:[/] {escape(_tame(error.message))}", soft_wrap=True)
+    _err.print(f"[bold red]Error:[/] {escape(_set_in(_tame(error.message)))}", soft_wrap=True)
     if error.hint:
-        _err.print(f"       {escape(_tame(error.hint))}", soft_wrap=True)
+        _err.print(f"       {escape(_set_in(_tame(error.hint)))}", soft_wrap=True)
 
 
 def write(text: str) -> None:
@@ -45,6 +46,11 @@ def write(text: str) -> None:
 def _tame(text: str) -> str:
     """Control and direction characters replaced: a document must not move the cursor or turn text around."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _set_in(text: str) -> str:
+    head = text[: len(text) - len(text.lstrip("\n"))]
+    return head + text[len(head) :].replace("\n", "\n    ")
 
 
 def use_utf8() -> None:
@@ -112,6 +118,17 @@ class _Lines:
             seconds = (time.monotonic() - began) / (step.done - before) * (step.total - step.done)
             left = f", {_duration(seconds)} left"
         say(f"{step.step}: {_amount(step)}{left}")
+
+
+def pace(documents: int, chunks: int, seconds: float) -> str:
+    """How much was read and how quickly."""
+    counts = ((documents, "document"), (chunks, "chunk"))
+    read = ", ".join(f"{count:,} {noun}{'s' * (count != 1)}" for count, noun in counts)
+    rates = [
+        f"{rate:,.{1 if rate < _WHOLE else 0}f}" for rate in (n / max(seconds, 1e-3) for n in (documents, chunks))
+    ]
+    took = f"{seconds:.1f} s" if seconds < _WHOLE else _duration(seconds)
+    return f"{read} in {took} ({rates[0]} documents, {rates[1]} chunks a second)"
 
 
 def _duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ import hmac
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
@@ -26,7 +26,7 @@ from assistant.bridge import iterate
 from assistant.errors import AssistantError, EngineFailed
 from assistant.headers import SecurityHeaders
 from assistant.reader import Reader
-from assistant.records import DocumentInfo, Event, FileOutcome
+from assistant.records import Answer, DocumentInfo, Event, FileOutcome, Finished
 from assistant.render import (
     collection_choices,
     documents_html,
@@ -57,13 +57,16 @@ MOST_STREAMS = 32  # answers this process streams to pages at once; gradio itsel
 Update = dict[Any, Any]  # gradio component -> its new value
 
 
+def _nothing(_: Answer) -> None: ...
+
+
 def mount(app: FastAPI, assistant: Assistant, reader: Reader | None = None) -> FastAPI:
     """Puts the page at "/" of the app, after the app's own routes. Returns the same app.
 
     Where `server.api_key` is set the page asks for it as password, with any user name. An open tab holds a connection
     that never ends by itself: a server that is told to stop calls `app.state.before_stop()`, which ends them all.
     """
-    page = Page(assistant, reader)
+    page = Page(assistant, reader, getattr(app.state, "answered", _nothing))
     settings = assistant.settings.server
     key = settings.api_key.get_secret_value()
     mounted: FastAPI = gr.mount_gradio_app(
@@ -104,10 +107,13 @@ class Asking:
 
 
 class Page:
-    """Components and their handlers. Holds nothing of any user."""
+    """Components and their handlers. Holds nothing of any user. `answered` is told of each answer."""
 
-    def __init__(self, assistant: Assistant, reader: Reader | None = None) -> None:
+    def __init__(
+        self, assistant: Assistant, reader: Reader | None = None, answered: Callable[[Answer], None] = _nothing
+    ) -> None:
         self._assistant = assistant
+        self._answered = answered
         self._reader = reader or Reader(assistant)
         self.stopping = threading.Event()
         engine = assistant.settings.engine
@@ -245,6 +251,8 @@ class Page:
                 if self.stopping.is_set():
                     raise EngineFailed("The server was stopped.", "Start it again and ask again.")
                 turn = advance(turn, event) if event is not None else turn
+                if isinstance(event, Finished):
+                    self._answered(event.answer)
                 now = time.monotonic()
                 if now - shown_at >= (TICK_S if turn == shown else FRAME_S):
                     yield turn, self._progress(shown, turn, now - began)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -11,17 +11,19 @@ from assistant import dates
 from assistant.errors import BadFilter
 from assistant.records import DocumentInfo
 
-_TEXTS = ("publisher", "title", "file", "author")
+NAMES = ("publisher", "title", "file", "author")
 _DATES = ("date", "after", "before")
-KEYS = (*_TEXTS, *_DATES)
+KEYS = (*NAMES, *_DATES)
 _METADATA = (*KEYS, "collection")  # what we read of a chat request's `metadata`
+_QUOTES = str.maketrans({**dict.fromkeys("‘’‚‛ʼ`´′", "'"), **dict.fromkeys("“”„‟″«»", '"')})
+_NAMED = 3  # names in a message
 _NEAR = 0.8  # difflib's ratio from which a key is taken for a misspelt one: "titel" and "dates" are, "data" is not
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
     """What a document must be; empty fields are not asked for. Names are compared whole, without case, and however
-    their accents are encoded: file names of macOS come with the accents apart.
+    their accents and quotation marks are written: file names of macOS come with the accents apart.
 
     Dates are ISO 8601, whole or cut short, and include themselves: 2025-10-03 fits a `date`, an `after` and a `before`
     of 2025.
@@ -44,7 +46,7 @@ class Where:
     def fits(self, document: DocumentInfo) -> bool:
         """Whether a document is meant. What is not known of it does not fit. `filters` asks the same in SQL."""
         named = all(
-            folded(getattr(document, key)) == folded(wanted) for key in _TEXTS if (wanted := getattr(self, key))
+            folded(getattr(document, key)) == folded(wanted) for key in NAMES if (wanted := getattr(self, key))
         )
         day = document.date or ""
         if not named or (not day and (self.date or self.after or self.before)):
@@ -110,4 +112,18 @@ def _day(key: str, text: str) -> str:
 
 def folded(name: str | None) -> str:
     """A name as names are compared."""
-    return unicodedata.normalize("NFC", name or "").casefold()
+    return plain(name or "").casefold()
+
+
+def plain(text: str) -> str:
+    """A text with one form of each character and of each quotation mark, and single spaces: ’ and ' are the same."""
+    return " ".join(unicodedata.normalize("NFKC", text.translate(_QUOTES)).split())
+
+
+def nearest(wanted: str, known: Iterable[str]) -> list[str]:
+    """Those of the `known` names that are most like one that there is not: with all its words, or in the spelling."""
+    names = {folded(name): name for name in sorted(known)}
+    words = set(folded(wanted).split())
+    having = [name for name in names if words <= set(name.split()) or set(name.split()) <= words]
+    alike = get_close_matches(folded(wanted), names, _NAMED)
+    return [names[name] for name in dict.fromkeys([*having, *alike])][:_NAMED]

@@ -18,6 +18,24 @@ from assistant.runnables import LocalChatModel, Watching, to_messages
 log = logging.getLogger(__name__)
 
 
+class Until(threading.Event):
+    """Is set when `cancel` is, and by itself after some seconds: for what has to end with the answer."""
+
+    def __init__(self, cancel: threading.Event | None, after_s: float) -> None:
+        super().__init__()
+        self._cancel = cancel
+        self._deadline = time.monotonic() + after_s
+
+    def is_set(self) -> bool:
+        cancelled = self._cancel is not None and self._cancel.is_set()
+        return cancelled or time.monotonic() > self._deadline or super().is_set()
+
+
+def limit_s(model: LocalChatModel, sampling: Sampling) -> float:
+    """How long an answer may take from its prompt on."""
+    return min(filter(None, (sampling.timeout_s, model.params.timeout_s)), default=math.inf)
+
+
 class Writing:
     """`started` is when the question came, by `time.monotonic`; since then its prompt was built."""
 
@@ -60,8 +78,7 @@ class Writing:
         """The same for a second try, in what is left of the answer's time. Where it cannot be had, as the engine is
         busy or the prompt too long, what stands already is the answer.
         """
-        limit_s = min(filter(None, (sampling.timeout_s, model.params.timeout_s)), default=math.inf)
-        left_s = limit_s - (time.monotonic() - self._started - self._retrieve_s)
+        left_s = limit_s(model, sampling) - (time.monotonic() - self._started - self._retrieve_s)
         if left_s <= 0:
             return
         timed = sampling if math.isinf(left_s) else replace(sampling, timeout_s=left_s)

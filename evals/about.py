@@ -56,8 +56,12 @@ def about(
 
 
 def identity(facts: Mapping[str, Any]) -> str:
-    """The same for two runs that have to give the same answers."""
-    return digest({key: value for key, value in facts.items() if key not in ("started",)})[:16]
+    """The same for two runs that have to give the same answers. The commit is no part of it: the hashes of code,
+    prompts, cases and documents tell all that matters of it, and a commit that changes none of them must not stop a
+    run from going on.
+    """
+    picked = {key: value for key, value in facts.items() if key != "started"}
+    return digest(picked | {"code": facts["code"]["sha256"]})[:16]
 
 
 def _optional(settings: Settings) -> dict[str, Any]:

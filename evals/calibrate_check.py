@@ -24,12 +24,12 @@ import numpy as np
 
 from assistant import models, probe
 from assistant.check import KNOWN, STATED, Checker, Weights, WordsWeights
-from assistant.cite import terms
 from assistant.embedder import Embedder
 from assistant.errors import AssistantError
 from assistant.evidence import AGAINST
 from assistant.probe import Probe
 from assistant.settings import Settings
+from assistant.terms import terms
 from evals import claims, witness
 from evals.calibrate import threshold
 from evals.fitting import Array, Labels, fit, fit_probe

@@ -2,7 +2,8 @@
 
 A line of JSONL has the fields of `records.Case` but `given`; only `question` is required. `history` is a list of
 {"role", "content"}, `spans` one of {"file", "quote"}, `facts` one of texts or of lists of ways to say the same; one
-text may stand where a list of texts is wanted. A CSV file has a header row with names out of `COLUMNS`.
+text may stand where a list of texts is wanted. Where `answerable` is not given, a question with answers, facts or
+spans is answerable. A CSV file has a header row with names out of `COLUMNS`.
 """
 
 from __future__ import annotations
@@ -82,11 +83,15 @@ class _Line(BaseModel):
     forbidden: _Texts = ()
     attributed_to: _Texts = ()
     tags: _Texts = ()
+    group: str = ""
 
     def case(self, number: int) -> Case:
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         spans = tuple(GoldSpan(span.file, span.quote) for span in self.spans)
-        return Case(**fields | {"id": str(self.id).strip() or f"line-{number}", "spans": spans})
+        known = bool(self.answers or self.facts or spans) or None  # whoever gives an answer says that there is one
+        answerable = known if self.answerable is None else self.answerable
+        given = {"id": str(self.id).strip() or f"line-{number}", "spans": spans, "answerable": answerable}
+        return Case(**fields | given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from evals import corpora, public, suites
 from evals.public import Loaded
 from evals.records import Case, Texts
 from evals.scorers.gold import Place, places
-from evals.stats import mean_interval
+from evals.stats import paired_interval
 
 SETS: dict[str, public.Load] = {
     "covidqa_long": public.covidqa_long,
@@ -178,7 +178,7 @@ def _told(row: Row, first: Row, budget: int) -> str:
     share = 100 * np.mean(row.shown[budget])
     if row is first:
         return f"{share:.1f} ({row.hits[budget]:.1f} hits)"
-    value, low, high = mean_interval(np.subtract(row.shown[budget], first.shown[budget]).tolist())
+    value, low, high = paired_interval(first.shown[budget], row.shown[budget])
     return f"{share:.1f} ({row.hits[budget]:.1f} hits; {100 * value:+.1f} ±{50 * (high - low):.1f})"
 
 

@@ -2,14 +2,16 @@
 
 Only cases that both runs asked in the same words and with the same gold are compared, and of those, metric by metric,
 the ones that both have a score for. Differences are B minus A. Of right and wrong McNemar's exact test says how
-likely so uneven a change is by chance, of other scores a randomisation test does; intervals are the bootstrap's. Of
-twenty metrics one will show p < 0.05 without cause.
+likely so uneven a change is by chance, of other scores a randomisation test does, and of all scores where several
+cases belong to one group (see stats.py); intervals are the bootstrap's. Of twenty metrics one will show p < 0.05
+without cause.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -165,29 +167,32 @@ def _by_case(run: Run) -> dict[tuple[str, str], Result]:
 
 def _change(suite: str, metric: str, pairs: Sequence[tuple[Result, Result]]) -> Change | None:
     """The change of one metric, None where no case has a score for it in both runs."""
-    scored = [(one.case.id, _value(one, metric), _value(other, metric)) for one, other in pairs]
+    scored = [(other.case, _value(one, metric), _value(other, metric)) for one, other in pairs]
     known = [(case, a, b) for case, a, b in scored if a is not None and b is not None]
     unpaired = sum((a is None) != (b is None) for _, a, b in scored)
-    before, after = [a for _, a, _ in known], [b for _, _, b in known]
+    before, after, groups = [a for _, a, _ in known], [b for _, _, b in known], [case.group for case, _, _ in known]
     if not known:
         return None
     if metric in TIMES:
-        return _time(suite, metric, before, after, unpaired)
+        return _time(suite, metric, before, after, groups, unpaired)
     sign = -1 if metric in LOWER_IS_BETTER else 1
-    better = tuple(case for case, a, b in known if sign * (b - a) > _SAME)
-    worse = tuple(case for case, a, b in known if sign * (a - b) > _SAME)
+    better = tuple(case.id for case, a, b in known if sign * (b - a) > _SAME)
+    worse = tuple(case.id for case, a, b in known if sign * (a - b) > _SAME)
+    independent = max(Counter(filter(None, groups)).values(), default=1) == 1
     binary = {*before, *after} <= {0.0, 1.0}
-    p = mcnemar(len(better), len(worse)) if binary else paired_p(before, after)
-    means, interval = (_mean(before), _mean(after)), paired_interval(before, after)
+    p = mcnemar(len(better), len(worse)) if binary and independent else paired_p(before, after, groups)
+    means, interval = (_mean(before), _mean(after)), paired_interval(before, after, groups)
     return Change(suite, metric, len(known), *means, *interval, p, better, worse, unpaired)
 
 
-def _time(suite: str, metric: str, before: Sequence[float], after: Sequence[float], unpaired: int) -> Change:
+def _time(
+    suite: str, metric: str, before: Sequence[float], after: Sequence[float], groups: Sequence[str], unpaired: int
+) -> Change:
     """The change of a time or a speed. Ratios of such are as skewed to one side as to the other in logarithms."""
     a, b = [math.log(time) for time in before], [math.log(time) for time in after]
-    ratio, low, high = map(math.exp, paired_interval(a, b))
+    ratio, low, high = map(math.exp, paired_interval(a, b, groups))
     means = math.exp(_mean(a)), math.exp(_mean(b))
-    return Change(suite, metric, len(a), *means, ratio, low, high, paired_p(a, b), (), (), unpaired)
+    return Change(suite, metric, len(a), *means, ratio, low, high, paired_p(a, b, groups), (), (), unpaired)
 
 
 def _value(result: Result, metric: str) -> float | None:

@@ -11,10 +11,11 @@ from typing import Any
 
 from assistant import Assistant, Settings
 from assistant.errors import BadInput, EmbedderMismatch
-from assistant.records import OnProgress
+from assistant.records import OnProgress, Progress
 from assistant.wire import answer_json
 from evals import about, cases, corpora, judging, report, runner, scorers, suites, summary
 from evals.checker import Checker
+from evals.clock import Clock, forget
 from evals.corpora import Corpus
 from evals.public import Loaded
 from evals.records import Case, Claim, Result, Run, Summary
@@ -22,6 +23,7 @@ from evals.scorers import faithfulness
 from evals.suites import CLAIMS, Sources
 
 SEED = 7
+_RUN, _PAGES, _LOGS = "run.json", ("report.html", "report.md"), "logs"  # what a report is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Outcome:
 
 def evaluate(plan: Plan, settings: Settings, progress: OnProgress | None = None) -> Outcome:
     """Raises BadInput for what cannot be asked, before anything is; ModelMissing and the like as `Assistant.open`."""
-    started = time.monotonic()
+    since = time.monotonic()
     _check(plan)
     loaded = {
         name: suites.named(name).load(plan.sources, limit, plan.seed)
@@ -69,21 +71,44 @@ def evaluate(plan: Plan, settings: Settings, progress: OnProgress | None = None)
         if claims and checker:
             jobs.append(judging.job(claims, checker))
         logs = own.home / "unfinished" / about.identity(facts)
-        results, whole = runner.run(jobs, logs, progress)
+        clock = Clock(logs, facts["started"], since)
+        results, whole = _run(jobs, logs, clock, progress)
         results = [_judged(result, checker) for result in results]
-    facts["took_s"] = round(time.monotonic() - started, 1)
+    facts |= {"started": clock.started, "took_s": clock.took_s}
     problems = {name: (*one.problems, *corpus[name].unread, *unjudged) for name, one in loaded.items()}
     problems[CLAIMS] = wrong
     summaries = tuple(_summary(job.suite, results, problems[job.suite]) for job in jobs)
     return Outcome(Run(facts, summaries, tuple(results)), _texts(corpus, loaded), logs, whole)
 
 
+def check_folder(folder: Path) -> None:
+    """Raises BadInput where a report written there would destroy what is no report of ours."""
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"The report cannot be written to {folder}: it is no folder.", "Name a folder with --report.")
+    there = [name for name in (_RUN, *_PAGES) if (folder / name).exists()]
+    try:
+        if there:
+            summary.read(folder / _RUN)
+    except BadInput as error:
+        raise BadInput(
+            f"{folder / there[0]} is there and belongs to no report of the evaluation.",
+            "Move it away, or name another folder with --report.",
+        ) from error
+    runner.check(folder / _LOGS)
+
+
 def write(outcome: Outcome, folder: Path) -> None:
-    """The report of a whole run: run.json, report.html, report.md, and inspect_ai's logs."""
-    summary.write(outcome.run, folder / "run.json")
-    (folder / "report.html").write_text(report.html(outcome.run, outcome.texts), "utf-8")
-    (folder / "report.md").write_text(report.markdown(outcome.run), "utf-8")
-    runner.finish(outcome.logs, folder / "logs")
+    """The report of a whole run: run.json, report.html, report.md, and inspect_ai's logs. Raises BadInput as
+    `check_folder` does.
+    """
+    check_folder(folder)
+    summary.write(outcome.run, folder / _RUN)
+    for name, text in zip(
+        _PAGES, (report.html(outcome.run, outcome.texts), report.markdown(outcome.run)), strict=True
+    ):
+        (folder / name).write_text(text, "utf-8")
+    forget(outcome.logs)
+    runner.finish(outcome.logs, folder / _LOGS)
 
 
 def figures(suite: str) -> tuple[str, ...]:
@@ -100,6 +125,20 @@ def _check(plan: Plan) -> None:
                 f"The suite {name} needs {', '.join(map(str, gone))}, which is not there.",
                 "docs/datasets.md says how to get it; --data names the folder.",
             )
+
+
+def _run(
+    jobs: Sequence[runner.Job], logs: Path, clock: Clock, progress: OnProgress | None
+) -> tuple[list[Result], bool]:
+    def told(step: Progress) -> None:
+        clock.keep()
+        if progress:
+            progress(step)
+
+    try:
+        return runner.run(jobs, logs, told)
+    finally:
+        clock.keep()
 
 
 def _checker(assistant: Assistant) -> tuple[Checker | None, tuple[str, ...]]:

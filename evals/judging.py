@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from evals.checker import Checker, said
 from evals.claims import NAMES, SWAPPED
+from evals.corpora import digest
 from evals.records import Case, Claim, Figure, Result, Score
 from evals.runner import Job
 from evals.stats import auroc, balanced_accuracy
@@ -18,13 +19,19 @@ from evals.suites import CLAIMS
 
 _RESAMPLES = 500
 _LEAST = 2  # classes a measure needs
-_SETS = ("", *NAMES, SWAPPED)  # of claims; "": all of them
+_SETS = ("", *NAMES, SWAPPED)  # of claims; "": all that people judged
 
 
 def cases(claims: Sequence[Claim]) -> tuple[Case, ...]:
-    """Each claim as a case: its source is a tag, what people said its reference."""
+    """Each claim as a case: its source is a tag, what people said its reference, and its text its group."""
     return tuple(
-        Case(claim.id, claim.claim, reference=_word(claim.supported), tags=(claim.source, _word(claim.supported)))
+        Case(
+            claim.id,
+            claim.claim,
+            reference=_word(claim.supported),
+            tags=(claim.source, _word(claim.supported)),
+            group=digest(claim.context),
+        )
         for claim in claims
     )
 
@@ -41,8 +48,10 @@ def job(claims: Sequence[Claim], checker: Checker) -> Job:
 
 
 def figures(results: Sequence[Result]) -> tuple[Figure, ...]:
-    """Area under the ROC curve and balanced accuracy at the checker's threshold, of all claims and of each set."""
-    sets: dict[str, list[Result]] = {"": list(results)}
+    """Area under the ROC curve and balanced accuracy at the checker's threshold, of all claims that people judged, and
+    of each set. Claims made false on purpose are easier and stand for themselves.
+    """
+    sets: dict[str, list[Result]] = {"": [result for result in results if result.case.tags[0] != SWAPPED]}
     for result in results:
         sets.setdefault(result.case.tags[0], []).append(result)
     return tuple(
@@ -120,14 +129,22 @@ def _support(result: Result) -> Score:
     return result.scores.get("support", Score(None, "failed"))
 
 
+def _samples(results: Sequence[Result]) -> Iterator[list[Result]]:
+    """Texts are drawn, each with all its claims: claims about one text are alike."""
+    by_text: dict[str, list[Result]] = {}
+    for result in results:
+        by_text.setdefault(result.case.group or result.case.id, []).append(result)
+    texts, rng = list(by_text.values()), np.random.default_rng(0)
+    for _ in range(_RESAMPLES):
+        yield [result for number in rng.integers(0, len(texts), len(texts)) for result in texts[number]]
+
+
 def _figure(name: str, measure: _Measure, results: Sequence[Result]) -> Figure:
     known = [result for result in results if _support(result).value is not None]
     unscored = dict(Counter(_support(result).reason for result in results if _support(result).value is None))
     if len(set(_labels(known))) < _LEAST:
-        return Figure(name, None, None, None, 0, unscored | {"claims of one class alone": len(known)})
-    rng = np.random.default_rng(0)
-    drawn = (rng.integers(0, len(known), len(known)) for _ in range(_RESAMPLES))
-    samples = ([known[i] for i in indices] for indices in drawn)
-    found = [measure(sample) for sample in samples if len(set(_labels(sample))) == _LEAST]
+        alone = {"claims of one class alone": len(known)} if known else {}
+        return Figure(name, None, None, None, 0, unscored | alone)
+    found = [measure(sample) for sample in _samples(known) if len(set(_labels(sample))) == _LEAST]
     low, high = np.percentile(found, [2.5, 97.5])
     return Figure(name, measure(known), float(low), float(high), len(known), unscored)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from types import TracebackType
 from assistant import Settings, models
 from assistant.engine import Engine, Params, Piece
 from assistant.engine.grammar import schema_grammar
-from assistant.errors import EmptyCollection, StorageError
+from assistant.errors import BadInput, EmptyCollection, StorageError
 from assistant.ingest import Ingest
 from assistant.records import Block, Chunk, PromptMessage
 from assistant.runnables import to_messages, to_turns
@@ -61,20 +61,25 @@ class Proposer:
             ingest.close()
             raise
 
-    def propose(self, collection: str, count: int) -> Iterator[Case]:
-        """At most `count` questions, spread over the documents, the same in every run.
+    def propose(self, collection: str, count: int, known: Container[str] = ()) -> Iterator[Case]:
+        """At most `count` questions, spread over the documents, the same in every run, but for those whose ids are
+        `known`.
 
         Raises UnknownCollection, EmptyCollection, EngineFailed.
         """
         chunk_ids = sorted(self._ingest.library.chunk_ids(collection), key=_order)
         if not chunk_ids:
             raise EmptyCollection(f"The collection {collection} is empty.", "Ingest documents first.")
-        found = 0
-        for chunk_id in chunk_ids[: count * _TRIES]:
-            if found == count:
+        found = tried = 0
+        for chunk_id in chunk_ids:
+            if found == count or tried == count * _TRIES:
                 return
             chunk = self._ingest.library.chunks(collection, [chunk_id])[chunk_id]
-            case = self._about(chunk)
+            sentence = _sentence(chunk)
+            if sentence is not None and _id(chunk, sentence) in known:
+                continue
+            tried += 1
+            case = self._about(chunk, sentence) if sentence else None
             if case is not None:
                 found += 1
                 yield case
@@ -91,11 +96,8 @@ class Proposer:
     ) -> None:
         self.close()
 
-    def _about(self, chunk: Chunk) -> Case | None:
-        """A question about one sentence of the chunk, or None when the model gave nothing usable."""
-        sentence = _sentence(chunk)
-        if sentence is None:
-            return None
+    def _about(self, chunk: Chunk, sentence: str) -> Case | None:
+        """A question about a sentence of the chunk, or None when the model gave nothing usable."""
         marked = chunk.text.replace(sentence, f">>> {sentence} <<<", 1)
         prompt = (
             PromptMessage("system", (Block(_ASK),)),
@@ -109,6 +111,18 @@ class Proposer:
 def reworded(case: Case, question: str) -> Case:
     """The same answer, asked for in the user's words."""
     return replace(case, question=question)
+
+
+def known(path: Path) -> frozenset[str]:
+    """The ids of the cases in the file that questions are to be added to; none where there is no file yet.
+
+    Raises BadInput where it is of another kind than `append` writes, or what it holds are no cases.
+    """
+    if path.suffix.lower() != ".jsonl":
+        raise BadInput(f"{path} is not a .jsonl file.", "Name one, such as --output questions.jsonl.")
+    if not path.exists() or not path.stat().st_size:
+        return frozenset()
+    return frozenset(case.id for case in cases.read(path).cases)
 
 
 def append(path: Path, case: Case) -> None:
@@ -131,12 +145,16 @@ def _case(text: str, chunk: Chunk, sentence: str) -> Case | None:
     if not question or not answer or answer not in sentence or answer in question:
         return None
     return Case(
-        f"{chunk.id}-{_order(sentence).hex()[:6]}",
+        _id(chunk, sentence),
         question,
         answerable=True,
         answers=(answer,),
         spans=(GoldSpan(chunk.file, sentence),),
     )
+
+
+def _id(chunk: Chunk, sentence: str) -> str:
+    return f"{chunk.id}-{_order(sentence).hex()[:6]}"
 
 
 def _sentence(chunk: Chunk) -> str | None:

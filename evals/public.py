@@ -101,7 +101,7 @@ def _paragraph_case(row: Asked, gold: Paragraph, articles: Mapping[str, Sequence
     files = corpus((paragraph.id, paragraph.text) for paragraph in shown)
     given = tuple(Given(files.files[paragraph.id], paragraph.text) for paragraph in shown)
     if row.is_impossible:
-        return Case(row.id, row.text, answerable=False, tags=("unanswerable",), given=given)
+        return Case(row.id, row.text, answerable=False, tags=("unanswerable",), given=given, group=row.gold)
     return _answerable(row, files, ("answerable",), given)
 
 
@@ -116,6 +116,7 @@ def _answerable(row: Asked, files: Corpus, tags: tuple[str, ...] = (), given: tu
         documents=(file,),
         tags=tags,
         given=given,
+        group=row.gold,
     )
 
 
@@ -216,6 +217,7 @@ def _conversation_case(row: Conversation, documents: Corpus) -> Case:
         reference="\n".join(turn.text for turn in row.targets),
         documents=tuple(dict.fromkeys(documents.files[context.document_id] for context in row.contexts)),
         tags=tuple(dict.fromkeys(kind.lower() for kind in kinds)),
+        group=row.turns[0].text.strip(),  # the turns of a conversation all begin with its first question
     )
 
 
@@ -249,6 +251,7 @@ def _located_case(row: Located, documents: Corpus) -> Case:
         reference=answers[0],
         spans=tuple(dict.fromkeys(GoldSpan(file, quote) for quote in quotes if quote)),
         documents=(file,),
+        group=row.gold,
     )
 
 

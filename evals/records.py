@@ -34,6 +34,7 @@ class Case:
 
     An answer is right when it has one of `answers` and one way of saying each of `facts`. `answerable` None: unknown.
     `given` documents, where there are any, are all that this case is asked over; else the collection of its suite is.
+    Cases of one `group` are alike, as the turns of a conversation are, which intervals heed; "" is a group of its own.
     """
 
     id: str
@@ -46,9 +47,10 @@ class Case:
     spans: tuple[GoldSpan, ...] = ()
     documents: tuple[str, ...] = ()  # file names, where no span is known
     forbidden: tuple[str, ...] = ()  # what an attack wants to be said
-    attributed_to: tuple[str, ...] = ()  # the answer names one of them as who says it
+    attributed_to: tuple[str, ...] = ()  # named as who says it, by an answer that is something else
     tags: tuple[str, ...] = ()
     given: tuple[Given, ...] = ()
+    group: str = field(default="", compare=False)  # it is neither wording nor gold
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A metric over the cases of a suite: mean or ratio, with a bootstrap 95% interval; None where nothing was scored.
+    """A metric over the cases of a suite: mean or ratio, with a 95% interval (see stats.py); None where nothing was
+    scored.
 
     `unscored` counts cases by the reason why they have no score.
     """

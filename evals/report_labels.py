@@ -7,9 +7,12 @@ from typing import Literal
 
 from evals.records import Figure
 
-# yes: a case has it or not, and the figure is a share of the cases; an index lies between 0 and 1 but is no share
+# yes: a case has it or not, and the figure is a share of the cases; share: each case has a share of something, and the
+# figure is their mean; an index lies between 0 and 1 but is no share
 Unit = Literal["yes", "share", "index", "seconds", "rate", "number"]
 
+# How the value of a figure goes together with what was counted: a mean of shares is no share of them.
+_JOINS: dict[Unit, str] = {"yes": "of", "share": "on average over"}
 SIGNS: dict[Unit, str] = {"yes": "%", "share": "%", "seconds": " s", "rate": " tok/s"}
 
 
@@ -32,7 +35,12 @@ LABELS = {
     "f1": Label("Words shared", "How far the answer's words are those of the expected one (token F1).", "index"),
     "contains": Label("Expected words inside", "The expected answer stands in ours, word for word.", "yes"),
     "hit@1": Label("Right passage first", "The first passage found tells the answer.", "yes"),
-    "hit@5": Label("Right passage in the first five", "One of five passages tells the answer.", "yes", headline=True),
+    "hit@5": Label(
+        "Right passage in the prompt",
+        "One of the passages in the prompt tells the answer; where there are more than five, one of the best five.",
+        "yes",
+        headline=True,
+    ),
     "recall": Label("Right documents found", "Share of the documents that tell the answer whose passage was found."),
     "ndcg@10": Label("Order of the passages", "Right passages stand first (nDCG of the first ten).", "index"),
     "mrr": Label("Place of the right passage", "One divided by the place of the first right one (MRR).", "index"),
@@ -53,11 +61,11 @@ LABELS = {
         headline=True,
     ),
     "refusal_precision": Label(
-        "Refusals that were due", "Share of refusals of questions without an answer.", of="refusals"
+        "Refusals that were due", "Share of refusals of questions without an answer.", "yes", of="refusals"
     ),
     "refused_answerable": Label(
         "Refused without need",
-        "Questions with an answer that were refused.",
+        "Questions with an answer that were refused; not counted are those that ask from a false premise.",
         "yes",
         lower_is_better=True,
         headline=True,
@@ -117,7 +125,7 @@ def label(name: str) -> Label:
         for known in (kind, f"{kind}@5", f"{kind}@10"):
             if known in LABELS:
                 like = LABELS[known]
-                words = like.words.removesuffix(" in the first five")
+                words = like.words.removesuffix(" in the prompt")
                 return replace(like, words=f"{words} (first {first})", meaning=f"{name}.", headline=False)
     return Label(name, unit="number")
 
@@ -140,14 +148,15 @@ def interval(figure: Figure) -> str:
 
 
 def sentence(figure: Figure) -> str:
-    """`87% (80 to 93) of 103 questions`; for a figure without a value, why."""
+    """`87% (80 to 93) of 103 questions`, `70% (60 to 80) on average over 92 questions`; for a figure without a value,
+    why.
+    """
     if figure.value is None:
         return f"not scored ({reasons(figure)})"
     one = label(figure.name)
     value = shown(figure.name, figure.value)
     within = f" ({interval(figure)})" if interval(figure) else ""
-    join = "of" if one.unit in ("yes", "share") else "over"
-    return f"{value}{within} {join} {figure.n:,} {one.of}"
+    return f"{value}{within} {_JOINS.get(one.unit, 'over')} {figure.n:,} {one.of}"
 
 
 def reasons(figure: Figure) -> str:

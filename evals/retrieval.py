@@ -30,7 +30,7 @@ from evals import corpora, public, public_data
 from evals.bm25 import Bm25
 from evals.public import Loaded
 from evals.public_data import Asked, Paragraph, corpus, drawn, kept, place, rows
-from evals.records import Case
+from evals.records import Case, Score
 from evals.scorers.gold import meets, places
 from evals.scorers.retrieval import ranked
 from evals.stats import Interval, mean_interval
@@ -72,7 +72,7 @@ def paragraphs(folder: Path, limit: int | None, seed: int) -> Loaded:
     asked = rows(place(folder, "squad2", "questions.jsonl"), Asked, problems)
     asked = kept(asked, lambda row: row.gold in documents.files, "their paragraph is not there", problems)
     chosen = drawn((row for row in asked if not row.is_impossible), seed)[:limit]
-    cases = tuple(Case(row.id, row.text, documents=(documents.files[row.gold],)) for row in chosen)
+    cases = tuple(Case(row.id, row.text, documents=(documents.files[row.gold],), group=row.gold) for row in chosen)
     return Loaded(cases, documents.texts, problems=tuple(problems))
 
 
@@ -197,12 +197,13 @@ class _Measured:
             times.append((time.perf_counter() - started) * 1000)
             run[case.id] = self._names(case, found)
         scores = ranked(run, {case.id: dict.fromkeys(self._gold[case.id], 1) for case in self._cases})
-        figures = {
-            metric: mean_interval([score.value for one in scores.values() if (score := one[metric]).value is not None])
-            for metric in METRICS
-        }
+        figures = {metric: self._figure(scores, metric) for metric in METRICS}
         quantiles = {name: round(float(np.quantile(times, q)), 1) for name, q in QUANTILES.items()}
         return Row(self._set.name, way, len(self._cases), figures, quantiles)
+
+    def _figure(self, scores: Mapping[str, Mapping[str, Score]], metric: str) -> Interval:
+        known = [(value, case.group) for case in self._cases if (value := scores[case.id][metric].value) is not None]
+        return mean_interval([value for value, _ in known], [group for _, group in known])
 
     def _names(self, case: Case, chunks: Sequence[Chunk]) -> list[str]:
         """The ranking's documents; where gold is a place, a chunk that does not show it is a document of its own."""
@@ -213,7 +214,7 @@ class _Measured:
 
 
 def lines(found: Sequence[Row]) -> list[str]:
-    """A table of Markdown: figures in percent, each with its interval's half width."""
+    """A table of Markdown: figures in percent, each with its interval's half width, at 0 and 100 with its ends."""
     head = ("set", "way", "questions", *METRICS, *(f"ms {name}" for name in QUANTILES))
     body = [
         (
@@ -234,4 +235,6 @@ def to_json(found: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _told(interval: Interval) -> str:
     value, low, high = interval
+    if value in (0, 1):
+        return f"{100 * value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
     return f"{100 * value:.1f} ±{50 * (high - low):.1f}"

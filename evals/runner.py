@@ -28,13 +28,15 @@ from inspect_ai.scorer import Score as Graded
 from inspect_ai.scorer import Scorer, Target, mean, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from assistant.errors import AssistantError, Busy, EngineFailed, ModelError, StorageError
+from assistant.errors import AssistantError, BadInput, Busy, EngineFailed, ModelError, StorageError
 from assistant.records import OnProgress, Progress
 from evals import cases
 from evals.records import Case, Result, Score
 
 ANSWER, ERROR = "answer", "error"  # what a case leaves in its sample's store
-_SCORER = "scores"
+_SCORER, _SOLVER = "scores", "assistant"
+_OF_A_SET = (".eval-set-id", "eval-set.json", "logs.json")  # what inspect_ai writes beside logs
+_ELSEWHERE = "Move it away, or name another folder with --report."
 _NOT_THE_CASES = (EngineFailed, Busy, ModelError, StorageError)  # errors that are not the case's own
 _GOES_ON = "The same command goes on from there."
 T = TypeVar("T")
@@ -96,12 +98,40 @@ def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> 
     return results, done
 
 
+def check(folder: Path) -> None:
+    """Raises BadInput where `folder` is there and holds anything but logs of earlier runs, which `finish` replaces."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise BadInput(f"{folder}, where the logs would go, is no folder of its own.", _ELSEWHERE)
+    if foreign := next((path for path in sorted(folder.iterdir()) if not _ours(path)), None):
+        raise BadInput(f"{foreign} is no log of the evaluation, and the logs would take its place.", _ELSEWHERE)
+
+
 def finish(logs: Path, folder: Path) -> None:
-    """Moves the logs of a whole run into its report, where `inspect view --log-dir` shows them."""
+    """Moves the logs of a whole run into its report, where `inspect view --log-dir` shows them. Raises BadInput as
+    `check` does.
+    """
+    check(folder)
     if folder.exists():
-        shutil.rmtree(folder)
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
     folder.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(str(logs), str(folder))
+
+
+def _ours(path: Path) -> bool:
+    """Whether a run of ours left this file: people who use inspect_ai have such logs of their own."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    if path.suffix != ".eval":
+        return path.name in _OF_A_SET
+    try:
+        log = read_eval_log(str(path), header_only=True)
+    except Exception:  # noqa: BLE001 - whatever it is, it is no log
+        return False
+    return [step.solver for step in log.plan.steps] == [_SOLVER]
 
 
 class _Counting:
@@ -151,7 +181,7 @@ def _task(job: Job, counting: _Counting, breaker: _Breaker) -> Task:
     )
 
 
-@solver(name="assistant")
+@solver(name=_SOLVER)
 def _asking(job: Job, breaker: _Breaker) -> Solver:
     asked = {case.id: case for case in job.cases}
 

@@ -1,8 +1,12 @@
 """How sure a figure is: bootstrap intervals, paired tests, and how well scores tell two classes apart.
 
 Intervals are percentile bootstrap intervals of 95% (Efron 1979): cases are drawn with replacement, `resamples` times.
-All is seeded, so the same values give the same interval. Where all values are equal the interval has no width, which
-says that the bootstrap has seen no other value, not that there is none.
+Cases of one group (the turns of a conversation, the questions about one text) are alike, so groups are drawn, each
+with all its cases (cluster bootstrap; Davison and Hinkley 1997, 3.8); a case whose group is "" is a group of its own.
+All is seeded, so the same values give the same interval.
+
+Where all values are equal the bootstrap has seen no other value and its interval has no width, which does not say that
+there is none. Shares that are all 0 or all 1 therefore have the exact interval (see `_unanimous`).
 """
 
 from __future__ import annotations
@@ -17,16 +21,19 @@ import numpy.typing as npt
 RESAMPLES = 2000
 _BLOCK = 1 << 21  # numbers drawn at a time, to bound the memory
 _ROUNDING = 1e-12  # sums of the same numbers in another order differ by less
+_TAIL = 0.025  # what a 95% interval leaves out on either side
 
 Interval = tuple[float, float, float]  # the figure, its low and its high end
 _Array = npt.NDArray[np.float64]
 
 
-def mean_interval(values: Sequence[float], seed: int = 0, resamples: int = RESAMPLES) -> Interval:
-    """The mean. Raises ValueError where there are no values."""
-    known = _array(values)
-    means = [known[drawn].mean(axis=1) for drawn in _draws(len(known), seed, resamples)]
-    return _ends(float(known.mean()), np.concatenate(means))
+def mean_interval(
+    values: Sequence[float], groups: Sequence[str] = (), seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
+    """The mean of shares, numbers between 0 and 1; `groups` names the group of each. Raises ValueError where there are
+    no values.
+    """
+    return ratio_interval(values, [1.0] * len(values), groups, seed, resamples)
 
 
 def quantile_interval(values: Sequence[float], q: float, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
@@ -37,37 +44,47 @@ def quantile_interval(values: Sequence[float], q: float, seed: int = 0, resample
 
 
 def ratio_interval(
-    numerators: Sequence[float], denominators: Sequence[float], seed: int = 0, resamples: int = RESAMPLES
+    numerators: Sequence[float],
+    denominators: Sequence[float],
+    groups: Sequence[str] = (),
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Interval:
-    """The sum of `numerators` by that of `denominators`, one of each a case. Draws with nothing to divide by are left
-    out. Raises ValueError where the denominators' sum is 0.
+    """The sum of `numerators` by that of `denominators`, one of each a case, the first no larger than the second.
+    Draws with nothing to divide by are left out. Raises ValueError where the denominators' sum is 0.
     """
     above, below = _array(numerators), _array(denominators)
     if len(above) != len(below) or below.sum() == 0:
         raise ValueError("A ratio needs a numerator and a denominator for each case, and not all denominators 0.")
-    ratios = []
-    for drawn in _draws(len(above), seed, resamples):
-        sums, bases = above[drawn].sum(axis=1), below[drawn].sum(axis=1)
-        ratios.append(sums[bases != 0] / bases[bases != 0])
-    return _ends(float(above.sum() / below.sum()), np.concatenate(ratios))
+    sums, bases = _by_group(above, groups), _by_group(below, groups)
+    if not above.any() or np.array_equal(above, below):
+        return _unanimous(bool(above.any()), int(np.count_nonzero(bases)))
+    return _resampled(sums, bases, seed, resamples)
 
 
-def paired_interval(a: Sequence[float], b: Sequence[float], seed: int = 0, resamples: int = RESAMPLES) -> Interval:
+def paired_interval(
+    a: Sequence[float], b: Sequence[float], groups: Sequence[str] = (), seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
     """The mean of `b` - `a`, case by case."""
-    return mean_interval((_array(b) - _array(a)).tolist(), seed, resamples)
+    differences = _array(b) - _array(a)
+    sums, counts = _by_group(differences, groups), _by_group(np.ones(len(differences)), groups)
+    return _resampled(sums, counts, seed, resamples)
 
 
-def paired_p(a: Sequence[float], b: Sequence[float], seed: int = 0, resamples: int = RESAMPLES) -> float:
+def paired_p(
+    a: Sequence[float], b: Sequence[float], groups: Sequence[str] = (), seed: int = 0, resamples: int = RESAMPLES
+) -> float:
     """How likely a mean difference at least as large, either way, is when A and B do not differ: then each difference
-    could as well have the other sign (randomisation test; Smucker et al. 2007). At least 1 / (`resamples` + 1).
+    could as well have the other sign (randomisation test; Smucker et al. 2007), and those of one group all together.
+    At least 1 / (`resamples` + 1).
 
     A bootstrap of few cases would find every small but even difference to be certain.
     """
-    differences = _array(b) - _array(a)
-    seen = abs(float(differences.mean())) - _ROUNDING
+    differences = _by_group(_array(b) - _array(a), groups)
+    seen = abs(float(differences.sum())) - _ROUNDING * len(a)
     as_large = 0
     for drawn in _draws(len(differences), seed, resamples, below=2):
-        as_large += int((abs((2 * drawn - 1) @ differences) / len(differences) >= seen).sum())
+        as_large += int((abs((2 * drawn - 1) @ differences) >= seen).sum())
     return (1 + as_large) / (1 + resamples)
 
 
@@ -103,6 +120,35 @@ def _array(values: Sequence[float]) -> _Array:
     if not known.size:
         raise ValueError("There are no values.")
     return known
+
+
+def _by_group(values: _Array, groups: Sequence[str]) -> _Array:
+    """The sum of each group's values, in the order in which the groups come."""
+    if not groups:
+        return values
+    numbers: dict[str | int, int] = {}
+    places = [numbers.setdefault(group or place, len(numbers)) for place, group in enumerate(groups)]
+    if len(places) != len(values):
+        raise ValueError("There must be a group for each of the values.")
+    return np.bincount(places, weights=values).astype(np.float64)
+
+
+def _unanimous(every: bool, n: int) -> Interval:
+    """The interval of a share of which `n` of `n` were seen, or none: exact (Clopper and Pearson 1934). At a true
+    share of less than `low` all `n` would be such by a chance of less than 2.5%. It holds for means of numbers between
+    0 and 1 as well: those are 1 no more often than their mean is large.
+    """
+    low = _TAIL ** (1 / n)
+    return (1.0, low, 1.0) if every else (0.0, 0.0, 1 - low)
+
+
+def _resampled(sums: _Array, bases: _Array, seed: int, resamples: int) -> Interval:
+    """The ratio of all sums by all bases, and its ends over draws of them."""
+    ratios = []
+    for drawn in _draws(len(sums), seed, resamples):
+        above, below = sums[drawn].sum(axis=1), bases[drawn].sum(axis=1)
+        ratios.append(above[below != 0] / below[below != 0])
+    return _ends(float(sums.sum() / bases.sum()), np.concatenate(ratios))
 
 
 def _both(labels: Sequence[bool]) -> npt.NDArray[np.bool_]:

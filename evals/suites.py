@@ -48,15 +48,18 @@ def named(name: str) -> Suite:
 
 
 def load_claims(sources: Sources, limit: int | None, seed: int) -> tuple[tuple[Claim, ...], tuple[str, ...]]:
-    """Claims that people judged, as many of each set: those of the `checker` suite."""
+    """Claims that people judged, as many of each set, over texts that the checker was not calibrated on: those of the
+    `checker` suite. The last set is made: see `claims.swapped`.
+    """
     share = None if limit is None else max(1, limit // (len(claims.NAMES) + 1))
     found: list[Claim] = []
     problems: list[str] = []
     for name in claims.NAMES:
-        some, wrong = claims.read(sources.data, name, share, seed)
-        found += some
+        every, wrong = claims.read(sources.data, name, None, seed)
+        found += claims.held_out(every)[:share]
         problems += wrong
-    found += claims.swapped(sources.data, SWAPPED if share is None else share, seed)
+    made = claims.held_out(claims.swapped(sources.data, None, seed))  # a pair has one text, so none is parted
+    found += made[: SWAPPED if share is None else share // 2 * 2]
     return tuple(found), tuple(problems)
 
 

@@ -24,6 +24,10 @@ TIMES: Mapping[str, Mapping[str, float]] = {
 }
 LOWER_IS_BETTER = frozenset(name for name, label in LABELS.items() if label.lower_is_better)
 REFUSAL_PRECISION = "refusal_precision"
+# Reasons of scorers that tell of the case and not of what came of it.
+WITHOUT_GOLD = frozenset(
+    {"no gold", "no attack", "answerable", "unanswerable", "not known whether answerable", "false premise"}
+)
 _AGAIN = "Run the evaluation again."
 _RUN = TypeAdapter(Run)
 
@@ -45,6 +49,11 @@ def figures_of(metric: str) -> tuple[str, ...]:
 def failures(run: Run) -> list[str]:
     """A line for each suite in which cases failed. No figure counts them, so figures alone tell too little."""
     return [f"{one.suite}: {one.failed} of {one.cases} cases failed." for one in run.summaries if one.failed]
+
+
+def without_gold(figure: Figure) -> bool:
+    """Whether no case has gold for it: then nobody could have scored it, however the run went."""
+    return figure.value is None and bool(figure.unscored) and WITHOUT_GOLD.issuperset(figure.unscored)
 
 
 def nothing_scored(summary: Summary) -> bool:
@@ -99,10 +108,11 @@ def read(path: Path) -> Run:
 def _figures(name: str, results: Sequence[Result]) -> Iterator[Figure]:
     """The figures made of one metric."""
     scores = [_score(result, name) for result in results]
-    values = [score.value for score in scores if score.value is not None]
+    known = [(score.value, result) for score, result in zip(scores, results, strict=True) if score.value is not None]
+    values, groups = [value for value, _ in known], [result.case.group for _, result in known]
     unscored = Counter(score.reason for score in scores if score.value is None)
     if name not in TIMES:
-        yield _figure(name, mean_interval(values) if values else None, len(values), unscored)
+        yield _figure(name, mean_interval(values, groups) if values else None, len(values), unscored)
     for shown, q in TIMES.get(name, {}).items():
         yield _figure(shown, quantile_interval(values, q) if values else None, len(values), unscored)
     if name == "refused_answerable":
@@ -120,7 +130,8 @@ def _refusal_precision(results: Sequence[Result]) -> Figure:
         if not refused[-1]:
             known = any(score.value is not None for score in scores)
             unscored["not refused" if known else scores[0].reason] += 1
-    found = ratio_interval(due, refused) if any(refused) else None
+    groups = [result.case.group for result in results]
+    found = ratio_interval(due, refused, groups) if any(refused) else None
     return _figure(REFUSAL_PRECISION, found, round(sum(refused)), unscored)
 
 

@@ -39,7 +39,6 @@ from pydantic import TypeAdapter
 from assistant import models
 from assistant.check import YES_OR_NO
 from assistant.chunks import split
-from assistant.cite import terms
 from assistant.engine import Engine, Params, Piece
 from assistant.errors import AssistantError
 from assistant.prompt import Prompt, Prompts
@@ -47,6 +46,7 @@ from assistant.records import Chunk, Document, Hit
 from assistant.runnables import to_messages, to_turns
 from assistant.sentences import spans
 from assistant.settings import Settings
+from assistant.terms import terms
 from assistant.tuning import engine_config
 from evals import claims as judged
 from evals import evaluation

@@ -26,11 +26,13 @@ def pdf(
     extra: str = "",
     packed: Callable[[bytes], bytes] | None = None,
     meant: dict[str, str] | None = None,
+    more: dict[int, str] | None = None,
 ) -> bytes:
     """A PDF with these drawings as pages of 612 by 792 points. `info` are entries of the information dictionary.
 
     With `packed` the drawings are compressed, and stored as what it makes of the result. `meant` says, as a
-    font's ToUnicode does, which characters those of the drawings stand for.
+    font's ToUnicode does, which characters those of the drawings stand for. `more` are further objects, by numbers
+    from 100 on.
     """
     kids = " ".join(f"{10 + 2 * number} 0 R" for number in range(len(pages)))
     objects: dict[int, str | bytes] = {
@@ -40,6 +42,7 @@ def pdf(
         4: "<< /Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8 "
         "/Length 1 >>\nstream\n0\nendstream",
         5: f"<< {info} >>",
+        **(more or {}),
     }
     if meant:
         pairs = "\n".join(f"<{ord(sign):02x}> <{text.encode('utf-16-be').hex()}>" for sign, text in meant.items())

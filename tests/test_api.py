@@ -268,6 +268,8 @@ def test_answer_cut_at_max_tokens_says_length(http):
         ({"response_format": "json"}, 422, "invalid_value", "response_format"),
         ({"timeout": 0}, 422, "invalid_value", "timeout"),
         ({"stop": ["1", "2", "3", "4", "5"]}, 400, "bad_parameter", "stop"),
+        ({"stop": ["1", ""]}, 400, "bad_parameter", "stop"),
+        ({"stop": "x" * 201}, 400, "bad_parameter", "stop"),
         ({"messages": [{"role": "user", "content": "  "}]}, 400, "empty_question", None),
         ({"messages": [{"role": "system", "content": "x"}]}, 400, "bad_parameter", "messages"),
         ({"messages": [*QUESTION, {"role": "assistant", "content": "In"}]}, 400, "bad_parameter", "messages"),

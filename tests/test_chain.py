@@ -13,10 +13,11 @@ import pytest
 from assistant.chain import Assistant
 from assistant.check import Checker
 from assistant.engine import Done, Params, Piece
-from assistant.errors import Busy
+from assistant.errors import Busy, QuestionTooLong
 from assistant.probe import Probe
-from assistant.records import Answer, Chunk, Finished, Hit, Pending, Sampling, SentenceChecked, Token
+from assistant.records import Answer, Chunk, Finished, Hit, Pending, Progress, Sampling, SentenceChecked, Token
 from assistant.settings import Settings
+from assistant.writing import Until
 
 TEXT = "The Northern Line opened in 1890. It was extended to Morden in 1924. Ada Marsh led the engineers."
 BUSY = "busy"
@@ -56,7 +57,8 @@ class FakeEngine:
     def weigh(self, turns: Any, words: Any, cancel: Any) -> Any:
         sentence = turns[-1].segments[-1].text.rpartition("Proposed answer: ")[2].split("\n")[0]
         self.weighed.append(sentence)
-        return SimpleNamespace(done=True, result=lambda: self.odds(sentence), close=lambda: None)
+        odds = None if isinstance(cancel, Until) and cancel.is_set() else self.odds(sentence)
+        return SimpleNamespace(done=True, result=lambda: odds, close=lambda: None)
 
 
 class Says(Checker):
@@ -215,8 +217,48 @@ def test_a_model_that_says_nothing_abstains() -> None:
         assert (answer.abstained, answer.reason) == (True, "not_supported")
 
 
+def test_an_answer_without_a_letter_abstains() -> None:
+    for mark in ("...", "[1].", "[1], [2]."):
+        answer, _, _ = ask([mark])
+        assert (answer.abstained, answer.reason, answer.sentences) == (True, "not_supported", ())
+        assert not answer.answer.startswith((".", ","))
+
+
+def test_what_is_not_checked_in_the_answers_time_is_unchecked() -> None:
+    for timeout_s, verdict in ((100.0, "unsupported"), (1e-9, "unchecked")):
+        answer, _, _ = ask(["It was dug by giants."], no_giants, mode="show", sampling=Sampling(timeout_s=timeout_s))
+        assert [sentence.verdict for sentence in answer.sentences] == [verdict]
+
+
 def test_a_cancelled_answer_has_no_second_try_and_does_not_abstain() -> None:
     cancel = threading.Event()
     cancel.set()
     answer, _, engine = ask(["It was dug by giants."], no_giants, cancel=cancel)
     assert (answer.finish_reason, answer.abstained, len(engine.asked)) == ("cancelled", False, 1)
+
+
+def test_a_chunk_that_fits_no_prompt_is_not_read_ahead_and_the_others_are() -> None:
+    def chunk(number: int, words: int) -> Chunk:
+        return Chunk(f"d-{number}", "d", "word " * words, 0, 5 * words, file="line.txt")
+
+    chunks = {one.id: one for one in (chunk(0, 10), chunk(1, 5000), chunk(2, 2000), chunk(3, 20))}
+    read: list[str] = []
+
+    def read_turns(turns: Any, cancel: Any) -> int:
+        (text,) = [segment.text for turn in turns for segment in turn.segments if segment.id]
+        if len(text.split()) > 1000:  # in the model's own tokens a text may be longer than it was counted
+            raise QuestionTooLong("A part of the prompt has too many tokens.")
+        read.append(text)
+        return len(text.split())
+
+    engine: Any = FakeEngine([], lambda _: None)
+    engine.read, engine.store = read_turns, SimpleNamespace(disk_full=False)
+    library = SimpleNamespace(
+        chunk_ids=lambda _: list(chunks), chunks=lambda _, ids: {one: chunks[one] for one in ids}
+    )
+    ingest: Any = SimpleNamespace(library=library)
+    told: list[Progress] = []
+    assistant = Assistant(Settings(engine={"reuse": "chunks"}), ingest, ingest, engine, "fake")
+    assert assistant.read_ahead(progress=told.append) >= 30
+    assert len(read) == 2
+    assert (told[-1].done, told[-1].total) == (4, 4)

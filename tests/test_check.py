@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_embedder import FakeEmbedder
 
 from assistant.check import FEATURES, KNOWN, STATED, Ask, Checker, Weights, WordsWeights
-from assistant.errors import BadInput, EngineFailed
+from assistant.errors import BadInput, EngineFailed, ModelDamaged
 from assistant.languages import foreign
 from assistant.records import Chunk, Hit
 
@@ -75,6 +76,20 @@ def test_a_model_that_fails_leaves_the_sentence_unchecked() -> None:
         check = Checker(FakeEmbedder(), weights()).begin(SAID, HITS, ask)
         assert check.done
         assert check.verdict() == "unchecked"
+
+
+def test_an_embedder_that_fails_leaves_the_sentence_unchecked(caplog: pytest.LogCaptureFixture) -> None:
+    """And the answer goes on."""
+    for error in (ModelDamaged("It cannot be read.", "Verify it."), RuntimeError("out of memory")):
+
+        class Fails(FakeEmbedder):
+            def embed(self, texts: object, error: Exception = error) -> Any:
+                raise error
+
+        check = Checker(Fails(), weights()).begin(SAID, HITS, says(2.0))
+        assert check.done
+        assert check.verdict() == "unchecked"
+        assert str(error) in caplog.text
 
 
 def test_nothing_to_look_for_or_nothing_to_look_in_is_unchecked() -> None:

@@ -13,7 +13,7 @@ from conftest import real_model
 
 from assistant import cli, terminal
 from assistant.errors import ModelMissing
-from assistant.records import Progress
+from assistant.records import IngestReport, Progress
 
 STORY = (
     "The lighthouse of Vessel Point\n\nBy Ann Marlow, Coastal Times\n\nMarch 3, 2021\n\n"
@@ -318,6 +318,25 @@ def test_doctor_names_what_is_wrong(home: Path, run) -> None:
     assert ran.code == 1
     assert any("assistant ingest" in problem for problem in report["problems"])
     assert report["settings"]["models.llm"] == {"value": "smollm2-135m", "source": "environment"}
+
+
+@pytest.mark.parametrize(
+    ("read", "told"),
+    [
+        ((312, 4120, 41.2), "312 documents, 4,120 chunks in 41 s (7.6 documents, 100 chunks a second)"),
+        ((1, 1, 0.5), "1 document, 1 chunk in 0.5 s (2.0 documents, 2.0 chunks a second)"),
+        ((9000, 90_000, 900.0), "9,000 documents, 90,000 chunks in 15 min (10 documents, 100 chunks a second)"),
+        ((1, 2, 0.0), "1 document, 2 chunks in 0.0 s (1,000 documents, 2,000 chunks a second)"),
+    ],
+)
+def test_the_pace_of_a_run_is_told(read: tuple[int, int, float], told: str) -> None:
+    assert terminal.pace(*read) == told
+
+
+@pytest.mark.parametrize("read", [0, 2])
+def test_a_run_that_read_something_tells_its_pace(read: int, capfd: pytest.CaptureFixture[str]) -> None:
+    cli._print_report(IngestReport("notes", read=read, embedded=7, took_s=2.0), json=False)
+    assert ("Read 2 documents, 7 chunks in 2.0 s" in capfd.readouterr().err) is bool(read)
 
 
 def test_progress_off_a_terminal_tells_how_long_the_rest_takes(

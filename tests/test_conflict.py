@@ -116,3 +116,63 @@ AGE = "The minimum age to drive a car was 16 until 2019. Since then one must be 
 )
 def test_a_number_in_another_ones_place_refutes_unless_it_is_told_near(said: str, text: str, false: bool) -> None:
     assert refuted(said, [text] if text else []) is false
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "false"),
+    [
+        # its own numbers in each other's place
+        ("The firm had 500 staff in 2019 and 300 in 2024.", "The firm had 300 staff in 2019 and 500 in 2024.", True),
+        ("The firm had 500 staff in 2024 and 300 in 2019.", "The firm had 300 staff in 2019 and 500 in 2024.", False),
+        ("In 2019 the firm had 300 staff, in 2024 500.", "The firm had 300 staff in 2019 and 500 in 2024.", False),
+        ("Sales rose from 19 to 12 percent.", "Sales rose from 12 to 19 percent.", True),
+        ("Sales rose from twelve to nineteen percent.", "Sales rose from 12 to 19 percent.", False),
+        ("The rooms have 5, 3 and 4 beds.", "The rooms have 3, 4 and 5 beds.", False),
+        ("They won 5 gold and 3 silver medals.", "They won 3 silver and 5 gold medals.", False),
+        ("The line ran from 2024 to 2019.", "The line ran from 2019 to 2024.", True),
+        # a "not" that only one of them has
+        ("Children under 12 may take this medicine.", "Children under 12 may not take this medicine.", True),
+        ("Children under 12 may take this medicine.", "Children under 12 may not take this medicine alone.", True),
+        ("The board did not approve the plan.", "The board approved the plan.", True),
+        ("The board did not approve the plan.", "The board refused to approve the plan.", False),
+        ("The board did not approve the plan.", "The board didn't approve the plan.", False),
+        ("The plan was approved by the board.", "The plan was not cheap but was approved by the board.", False),
+        ("The plan was approved by the board.", "The plan was not only approved by the board but praised.", False),
+        ("The tax applies until the end of 2024.", "The tax applies no later than until the end of 2024.", False),
+        ("Kinder dürfen dieses Mittel einnehmen.", "Kinder dürfen dieses Mittel nicht einnehmen.", True),
+        ("Los niños pueden tomar este medicamento.", "Los niños no pueden tomar este medicamento.", True),
+        ("Rule 5 applies to all large ships.", "Rule No. 5 applies to all large ships.", False),
+    ],
+)
+def test_numbers_exchanged_and_what_only_one_denies(said: str, told: str, false: bool) -> None:
+    assert refuted(said, [told]) is false
+    assert not refuted(said, [told, said])  # another source says it
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("The first prize is 25 dollars this year.", "The first prize is twenty-five dollars this year."),
+        ("The lease ends after 500 days notice.", "The lease ends after five hundred days notice."),
+        ("The storm sent 24 sailors home early.", "The storm sent two dozen sailors home early."),
+        ("The plant cost 3.5 million euros then.", "The plant cost 3,500,000 euros then."),
+        ("Der Bau kostete damals 1200 Euro netto.", "Der Bau kostete damals 1.200 Euro netto."),
+        ("The museum opened on December 5 in Bonn.", "The museum in Bonn opened on 2025-12-05."),
+    ],
+)
+def test_one_number_in_two_forms_refutes_nothing(said: str, text: str) -> None:
+    assert not refuted(said, [text])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "other"),
+    [
+        ("About 12 people died in the flood.", "About 40 people died in the flood."),
+        ("In Germany 12 miners died in the flood.", "In Germany 40 miners died in the flood."),
+        ("The treaty was signed in Rome on March 5.", "The treaty was signed in Rome on March 8."),
+        ("The treaty was signed in Rome on 5 March 2024.", "The treaty was signed in Rome on 8 March 2024."),
+        ("The brewery in Rome was founded in 1998.", "The brewery in Rome was founded in 1996."),
+    ],
+)
+def test_numbers_beside_capitals_dates_and_what_happens_once(sentence: str, other: str) -> None:
+    assert disagreeing(sentence, [], Citer("?", [hit(other, "two")]).candidates)

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.cite import Citer, terms
+from assistant.cite import Citer
 from assistant.draft import Check, Draft, VerbatimDraft, Written
 from assistant.records import Chunk, Hit, Pending, SentenceChecked, Token, Verdict
+from assistant.terms import terms
 
 TEXT = (
     "The Northern Line opened in 1890. It carried 5.1 million passengers in its first year, far more than planned. "
@@ -116,6 +117,8 @@ def test_markers_of_the_model_are_dropped_and_ours_stand_in_their_place() -> Non
         "The matrix is [[1, 2], [2, 1]].",
         "Write `value [1]` and no more.",
         "Take [3] spoons.",
+        "In [2019] and [1987] it was the [source code] of `[^1]` and `[Source 1]`.",
+        "Write x = [1], [2] there.",
     ],
 )
 def test_brackets_that_are_no_markers_stay(text: str) -> None:
@@ -129,6 +132,10 @@ def test_brackets_that_are_no_markers_stay(text: str) -> None:
         ("Trams [1] came, and ships [2].", "Trams came, and ships."),
         ("Trams came. [1] Ships came [7]. Carts[1][2]!", "Trams came. Ships came. Carts!"),
         ("Trams came [1, 2].\nShips [1]\ncame", "Trams came.\nShips\ncame"),
+        ("Trams came [1], [2]. Ships [1], and carts [7], [8].", "Trams came. Ships, and carts."),
+        ("As [1] and [2] say, trams came [1] & [2].", "As say, trams came."),
+        ("Trams came【1】【2】. Ships [Source 1] came [source 1, Source 2].", "Trams came. Ships came."),
+        ("Trams came [^1]. Ships[^2]", "Trams came. Ships"),
     ],
 )
 def test_markers_are_known_by_their_place(text: str, clean: str) -> None:
@@ -192,6 +199,44 @@ def test_an_answer_that_is_one_marker_and_an_empty_one() -> None:
     for text in ("[1]", "", "  \n"):
         draft, shown, sentences = write([text], [hit(TEXT)])
         assert (shown, sentences, draft.citations) == ("", [], ())
+
+
+def test_an_answer_of_three_thousand_words() -> None:
+    said = ["The line opened in 1890.", "It was extended to Morden in 1924.", "Bananas are yellow."]
+    text = " ".join(said * 201)
+    assert len(text.split()) > 3000
+    draft, shown, sentences = write([text[at : at + 9] for at in range(0, len(text), 9)], [hit(TEXT)])
+    assert sentences == said * 201
+    assert re.sub(r" \[\d\]", "", shown) == text
+    assert len(draft.citations) == 2
+
+
+def test_an_answer_of_three_thousand_words_without_an_end() -> None:
+    text = " ".join(["the line opened in the year 1890 and"] * 400)
+    for pieces in ([text], [text[at : at + 9] for at in range(0, len(text), 9)]):
+        draft, shown, sentences = write(pieces, [hit(TEXT)])
+        assert sentences == [text]
+        assert shown == draft.text == text + " [1]"
+        assert draft.citations[0].quote.startswith("The Northern Line opened in 1890.")
+
+
+def test_of_a_source_without_sentence_ends_a_part_is_quoted() -> None:
+    filler = "platforms tunnels conductors escalators advertising carriages newspapers " * 8
+    source = f"{filler}the northern line opened in 1890 {filler}"
+    draft, _, _ = write(["The northern line opened in 1890."], [hit(source, start=7)])
+    (citation,) = draft.citations
+    assert "opened in 1890" in citation.quote
+    assert len(citation.quote) <= 2 * 500
+    assert citation.quote == (" " * 7 + source)[citation.start : citation.end]
+
+
+def test_hits_in_another_language() -> None:
+    source = "Die Linie wurde 1890 eröffnet. Ada Marsh leitete den Bau. 线路于1924年延长。"
+    draft, _, sentences = write(["The line opened in 1890. Bananas are yellow. 1924年延长。"], [hit(source)])
+    assert sentences == ["The line opened in 1890.", "Bananas are yellow.", "1924年延长。"]
+    assert all(citation.quote in source for citation in draft.citations)
+    assert draft.sentences[1].citations == ()
+    assert "线路于1924年延长。" in {citation.quote for citation in draft.citations}
 
 
 def test_words_of_the_publisher_are_carried_by_its_documents() -> None:
@@ -361,14 +406,70 @@ def test_another_name_or_a_denial_is_something_new(first: str, second: str) -> N
     assert draft.text.startswith(second)
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("The patients' heart rate rose after treatment.", "The patients' heart rate fell after treatment."),
+        ("Merkel opened the meeting in the town hall.", "Macron opened the meeting in the town hall."),
+        ("It opened in June.", "It opened in May."),
+        ("It opened in May 2024.", "It opened in 2024."),
+        ("Trains may stop at the new platform.", "Trains must stop at the new platform."),
+        ("The cut was from 5 to 3 percent.", "The cut was from 3 to 5 percent."),
+        ("Profits rose by 5% in the first quarter.", "Profits rose by 5 in the first quarter."),
+        ("The line was closed in winter.", "According to the sources, the line was not closed in winter."),
+        ("线路在冬天关闭。", "线路在夏天关闭。"),
+    ],
+)
+def test_a_second_try_that_corrects_a_word_is_heard(first: str, second: str) -> None:
+    for verdict, stands in (("supported", [second]), ("unsupported", [])):
+        checks = {first: Late("unsupported"), second: Late(verdict)}  # type: ignore[arg-type]
+        draft, _ = strict([first], checks)
+        events = [*draft.feed(second), *draft.flush()]
+        assert [sentence.text for sentence in draft.sentences] == stands
+        assert draft.failed == [first, *([] if stands else [second])]
+        assert shown(events).startswith(second if stands else "")
+
+
 def test_lines_without_a_word_go_with_what_they_stand_before() -> None:
     draft, events = strict(["---\n\nBananas are yellow.\n\n---"], {"Bananas": Late("unsupported")})
     assert (draft.text, draft.sentences, draft.failed) == ("", [], ["Bananas are yellow."])
     draft, events = strict(["---\n\nThe line opened in 1890.\n\n---"], {})
     assert draft.text == shown(events) == "---\n\nThe line opened in 1890. [1]\n\n---"
-    draft, events = strict(["---"], {})
-    assert draft.text == "---"
-    assert [sentence.verdict for sentence in draft.sentences] == ["unchecked"]
+    draft, events = strict(["So be it."], {})
+    assert draft.text == shown(events) == "So be it."
+
+
+@pytest.mark.parametrize("text", ["---", "...", "[1].", "[1], [2].", "[1] and [2].", "【1】。", "[Source 1]", "[^1]."])
+def test_where_no_letter_is_written_nothing_stands(text: str) -> None:
+    draft, events = strict(list(text), {})
+    assert (draft.text, draft.sentences, shown(events)) == ("", [], "")
+
+
+def test_what_leans_on_a_sentence_that_failed_is_left_out_with_it() -> None:
+    giants = {"giants": Late("unsupported")}
+    said = "The line opened in 1890. It was dug by giants. {} It was extended to Morden in 1924."
+    for leaning in ("This made them angry.", "Das war teuer.", "Eso fue caro.", "这使他们很生气。"):
+        draft, _ = strict([said.format(leaning)], giants)
+        assert draft.failed == ["It was dug by giants.", leaning]
+        assert draft.text == "The line opened in 1890. [1] It was extended to Morden in 1924. [2]"
+    for own in ("This line carried 5.1 million passengers.", "Das Bauwerk war teuer.", "这条线路很长。"):
+        draft, _ = strict([said.format(own)], giants)
+        assert draft.failed == ["It was dug by giants."]
+    draft, _ = strict(["The line opened in 1890. This was planned. " + said.format("")], giants)
+    assert draft.failed == ["It was dug by giants."]
+
+
+def test_what_leans_on_a_sentence_that_failed_in_both_tries_is_left_out_too() -> None:
+    giants = {"Giants": Late("unsupported")}
+    draft, _ = strict(["Giants dug it."], giants)
+    list(draft.feed("The giants dug it. This made them angry. The line opened in 1890."))
+    list(draft.flush())
+    assert draft.failed == ["Giants dug it.", "This made them angry."]
+    assert [sentence.text for sentence in draft.sentences] == ["The line opened in 1890."]
+    draft, _ = strict(["The line opened in 1890. Giants dug it."], giants)
+    list(draft.feed("This was in 1890 near Hull."))
+    list(draft.flush())
+    assert draft.failed == ["Giants dug it."]  # another try does not go on where the first one ended
 
 
 def test_what_is_given_up_leaves_what_stands() -> None:

@@ -115,6 +115,28 @@ def test_files_without_a_usable_case_are_refused(tmp_path: Path):
         cases.read(tmp_path / "folder.jsonl")
 
 
+@pytest.mark.parametrize(
+    ("given", "answerable"),
+    [
+        ({"answers": "11th"}, True),
+        ({"facts": ["rice"]}, True),
+        ({"spans": [{"file": "a.txt", "quote": "rice"}]}, True),
+        ({"documents": "a.txt"}, None),
+        ({}, None),
+        ({"answers": "11th", "answerable": False}, False),
+    ],
+)
+def test_who_gives_an_answer_says_that_there_is_one(tmp_path: Path, given: dict, answerable: bool | None):
+    line = json.dumps({"question": "Why?", "group": "talk"} | given)
+    (case,) = cases.read(jsonl(tmp_path, line)).cases
+    assert (case.answerable, case.group) == (answerable, "talk")
+
+
+def test_an_answer_in_a_table_says_that_there_is_one(tmp_path: Path):
+    read = cases.read(table(tmp_path, "question,answer,file,quote\nWho?,Mao,,\nWhy?,,a.txt,rice\nWhen?,,a.txt,\n"))
+    assert [case.answerable for case in read.cases] == [True, True, None]
+
+
 def test_a_table_with_every_column(tmp_path: Path):
     text = (
         "\ufeffid, Question ,answer,answerable,file,quote,tags,reference\r\n"

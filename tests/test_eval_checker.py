@@ -13,10 +13,10 @@ import pytest
 from conftest import REPO, real_model
 from fake_embedder import FakeEmbedder
 
-from assistant.cite import terms
 from assistant.embedder import Embedder
 from assistant.errors import BadInput, EmbedderMismatch
-from assistant.evidence import AGAINST, FEATURES, in_order
+from assistant.evidence import AGAINST, FEATURES
+from assistant.terms import in_order, terms
 from evals import calibrate, judging
 from evals import claims as data
 from evals.checker import FILE, Checker, Weights, judge, said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 from test_eval_public import DATA, real, write
 
 from assistant.errors import BadInput
-from evals.claims import NAMES, halves, read, swapped
+from evals import claims, judging, suites
+from evals.checker import Weights
+from evals.claims import NAMES, SWAPPED, half, halves, read, swapped
 from evals.public_data import SETS
-from evals.records import Claim
+from evals.records import Claim, Result, Score
+from evals.suites import Sources
 
 
 def judged(id: str, **more: Any) -> dict[str, Any]:
@@ -154,6 +158,40 @@ def test_a_text_is_in_one_half_only_and_stays_there() -> None:
     assert 90 < len(development) < 210
     assert halves(claims[::-2], 7)[0] == tuple(claim for claim in claims[::-2] if claim in development)
     assert halves(claims, 8) != (development, held_out)
+
+
+def test_the_checker_is_tried_on_texts_that_it_was_not_calibrated_on(tmp_path: Path) -> None:
+    assert Weights.read().about["seed"] == claims.SEED
+    squad = paragraphs(
+        tmp_path,
+        *(f"It began in 1{n}01. Then it ended in 1{n}02. All was over." for n in range(9)),
+        **{f"q{n}": ("When?", [f"1{n}01"]) for n in range(9)},
+    )
+    for name, file in NAMES.items():
+        write(tmp_path / "faithfulness" / file, *(judged(f"{name}{n}", label=n % 2) for n in range(40)))
+    found, problems = suites.load_claims(Sources(squad), None, 8)  # another seed draws others, of the same half
+    assert not problems
+    assert {claim.source for claim in found} == {*NAMES, SWAPPED}
+    assert {half(claim.context, claims.SEED) for claim in found} == {1}
+    few, _ = suites.load_claims(Sources(squad), 7 * 4, 8)
+    assert set(Counter(claim.source for claim in few).values()) == {4}
+    assert set(few) <= set(found)
+
+
+def test_claims_made_false_are_not_in_the_headline() -> None:
+    def tried(source: str, agrees: bool, supported: bool, number: int) -> Result:
+        (case,) = judging.cases([Claim(f"{source}{number}", str(number // 2), "c", supported, source)])
+        scores = {"support": Score(float(agrees == supported)), "agrees": Score(float(agrees))}
+        return Result("checker", case, {}, scores=scores)
+
+    people = [tried("wice", n % 4 < 2, n % 2 == 0, n) for n in range(8)]
+    made = [tried(SWAPPED, True, n % 2 == 0, n) for n in range(20)]
+    found = {figure.name: figure for figure in judging.figures([*people, *made])}
+    assert (found["balanced_accuracy"].n, found["balanced_accuracy"].value) == (8, 0.5)
+    assert found["balanced_accuracy:wice"].value == 0.5
+    assert (found["balanced_accuracy:swapped"].n, found["balanced_accuracy:swapped"].value) == (20, 1.0)
+    only = {figure.name: figure for figure in judging.figures(made)}
+    assert (only["balanced_accuracy"].value, only["balanced_accuracy"].unscored) == (None, {})
 
 
 # The real ones

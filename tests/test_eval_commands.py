@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +16,10 @@ from conftest import real_model
 from test_cli import STORY, Ran, home, run  # noqa: F401 - fixtures
 
 from assistant import cli_eval
+from assistant.engine import Piece
 from assistant.errors import BadInput
-from evals import evaluation, report, retrieval, summary
+from assistant.records import Chunk
+from evals import cases, evaluation, propose, report, retrieval, summary
 from evals.evaluation import Outcome
 from evals.records import Case, Figure, Result, Run, Score, Summary
 
@@ -33,6 +37,97 @@ def test_a_floor_that_is_met_says_nothing_and_one_that_is_missed_says_by_how_muc
         "seeds.attack_succeeded is 0.1, and 0.05 was wanted."
     ]
     assert cli_eval._short(found, {"f1": 0.5}) == ["seeds.f1 was not scored, and 0.5 was wanted."]
+
+
+def test_a_floor_without_a_suite_is_for_the_suites_that_have_gold_for_it() -> None:
+    def unscored(suite: str, **reasons: int) -> Summary:
+        told = {reason.replace("_", " "): count for reason, count in reasons.items()}
+        return Summary(suite, 50, 0, (Figure("right", None, None, None, 0, told),))
+
+    found = outcome(right=0.8)
+    without = unscored("mtrag", no_gold=48, unanswerable=2)
+
+    def short(*summaries: Summary, floor: str = "right") -> list[str]:
+        return cli_eval._short(replace(found, run=Run({}, summaries, ())), {floor: 0.7})
+
+    assert not short(*found.run.summaries, without)
+    assert short(without) == ["right was not scored, and 0.7 was wanted."]
+    assert short(*found.run.summaries, without, floor="mtrag.right") == [
+        "mtrag.right was not scored, and 0.7 was wanted."
+    ]
+    assert short(*found.run.summaries, unscored("mtrag", no_gold=48, failed=2)) == [
+        "mtrag.right was not scored, and 0.7 was wanted."
+    ]
+
+
+@pytest.mark.parametrize("there", ["report.md", "logs/mine.txt"])
+def test_a_report_folder_with_other_files_is_named_before_anything_is_asked(
+    home: Path,  # noqa: F811
+    run: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    there: str,
+) -> None:
+    monkeypatch.setattr(evaluation, "evaluate", lambda *_: pytest.fail("it was asked"))
+    (home / "here" / there).parent.mkdir(parents=True)
+    (home / "here" / there).write_text("mine")
+    ran: Ran = run("eval", "seeds", "--report", "here")
+    assert ran.code == 2
+    assert there in ran.err
+    assert (home / "here" / there).read_text() == "mine"
+
+
+def test_a_second_draft_asks_for_other_questions(home: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    made = [Case(f"c{n}", f"Question {n}?", answerable=True, answers=("yes",)) for n in range(6)]
+
+    class Proposing:
+        @classmethod
+        def open(cls, _: object) -> Proposing:
+            return cls()
+
+        __enter__ = lambda self: self  # noqa: E731
+        __exit__ = lambda *_: None  # noqa: E731
+
+        def propose(self, _: str, count: int, known: Container[str]) -> list[Case]:
+            return [case for case in made if case.id not in known][:count]
+
+    monkeypatch.setattr(propose, "Proposer", Proposing)
+    for _ in range(2):
+        assert run("eval", "draft", "--output", "q.jsonl", "--count", "2", "--yes").code == 0
+    assert [case.id for case in cases.read(home / "q.jsonl").cases] == ["c0", "c1", "c2", "c3"]
+    ran: Ran = run("eval", "draft", "--output", "q.csv", "--yes")
+    assert ran.code == 2
+    assert "q.csv is not a .jsonl file" in ran.err
+
+
+def test_questions_that_are_there_are_not_asked_of_the_model_again(tmp_path: Path) -> None:
+    sentence = "The lighthouse of Vessel Point was built in {} by the harbour board."
+    chunks = {f"k{n}": Chunk(f"k{n}", "d", sentence.format(1870 + n), 0, 60, file="a.txt") for n in range(5)}
+
+    class Library:
+        def chunk_ids(self, _: str) -> list[str]:
+            return list(chunks)
+
+        def chunks(self, _: str, ids: list[str]) -> dict[str, Chunk]:
+            return {name: chunks[name] for name in ids}
+
+    class Asked:
+        times = 0
+
+        def generate(self, turns: Any, _: object) -> list[Piece]:
+            self.times += 1
+            year = re.search(r">>>.*(187\d).*<<<", str(turns))
+            assert year
+            return [Piece(json.dumps({"question": "When was it built?", "answer": year[1]}))]
+
+    engine = Asked()
+    proposer = propose.Proposer(SimpleNamespace(library=Library()), engine)  # type: ignore[arg-type]
+    first = list(proposer.propose("notes", 2))
+    for case in first:
+        propose.append(tmp_path / "q.jsonl", case)
+    second = list(proposer.propose("notes", 2, propose.known(tmp_path / "q.jsonl")))
+    assert len({case.id for case in (*first, *second)}) == engine.times == 4
+    assert list(proposer.propose("notes", 5, {case.id for case in (*first, *second)})) != first
+    assert propose.known(tmp_path / "none.jsonl") == frozenset()
 
 
 def test_a_figure_that_a_run_came_not_to_have_is_short() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,20 @@ def test_right_and_wrong_are_paired() -> None:
     assert change.worse == ("7",)
     assert change.p == pytest.approx(2 * 8 / 128)
     assert change.low < 0.625 < change.high
+
+
+def test_pairs_of_one_conversation_are_no_further_evidence() -> None:
+    def grouped(scores: Sequence[float], size: int) -> Run:
+        found = run(rights(scores))
+        cases = [Case(one.case.id, "?", group=str(place // size)) for place, one in enumerate(found.results)]
+        return Run({}, (), tuple(replace(one, case=case) for one, case in zip(found.results, cases, strict=True)))
+
+    a, b = [0.0] * 20 + [1.0] * 5, [1.0] * 20 + [0.0] * 5
+    alone, together = one(run(rights(a)), grouped(b, 1)), one(run(rights(a)), grouped(b, 5))
+    assert (alone.n, together.n) == (25, 25)  # a group is neither wording nor gold
+    assert alone.p == one(run(rights(a)), run(rights(b))).p < 0.01
+    assert together.p > 0.1
+    assert together.high - together.low > 1.5 * (alone.high - alone.low)
 
 
 def test_shares_are_judged_by_their_differences() -> None:

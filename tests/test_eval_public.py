@@ -84,6 +84,7 @@ def test_a_span_is_the_answer_that_stands_only_once(tmp_path: Path) -> None:
     case = next(case for case in ADAPTERS["squad2"].load(squad(tmp_path), None, 7).cases if case.id == "Rhine-2")
     assert [(span.file, span.quote) for span in case.spans] == [("Rhine-2.txt", "1052")]
     assert case.documents == ("Rhine-2.txt",)
+    assert case.group == "Rhine#2"
 
 
 def test_cases_depend_on_the_seed_and_not_on_the_order_of_lines(tmp_path: Path) -> None:
@@ -242,6 +243,7 @@ def test_a_conversation_is_history_and_its_last_question(tmp_path: Path) -> None
     assert (case.question, case.reference) == ("Since when?", "Since 1999.")
     assert case.documents == ("a.txt",)
     assert case.tags == ("answerable", "factoid", "follow-up")
+    assert {case.group for case in loaded.cases} == {"Who is she?"}
     assert "line 5: input: does not end with a question" in loaded.problems[0]
     assert "a passage of theirs is not there: t5" in loaded.problems[1]
 

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from assistant.records import Message
 from evals import report, report_cases, report_plots
 from evals.records import Case, Figure, Given, GoldSpan, Result, Run, Score, Summary
-from evals.report_labels import label
+from evals.report_labels import label, sentence
 
 HOSTILE = """</script><script>window.hurt = 1</script><img src="https://example.org/a.png" onerror="window.hurt = 2">
 <!-- ${window.hurt = 3} $data {{value}} <svg onload="window.hurt = 4"> | and a 🦈 & an &lt;entity&gt;. """
@@ -370,6 +370,20 @@ def test_the_first_screen_says_it_in_words():
     page = read(report.html(Run({"model": "m"}, (Summary("seeds", 103, 2, figures),), ()), {}))
     assert "Right: 87% (80 to 93) of 103 questions" in page.text
     assert "2 of 103 failed" in page.text
+
+
+def test_a_mean_of_shares_is_not_called_a_share_of_the_questions():
+    figures = (Figure("faithful", 0.7, 0.6, 0.8, 92), Figure("refusal_precision", 0.5, 0.2, 0.8, 6))
+    assert [sentence(figure) for figure in figures] == [
+        "70% (60 to 80) on average over 92 questions",
+        "50% (20 to 80) of 6 refusals",
+    ]
+    assert sentence(Figure("mrr", 0.7, 0.6, 0.8, 103)) == "0.70 (0.60 to 0.80) over 103 questions"
+
+
+def test_passages_are_said_to_be_those_of_the_prompt():
+    assert label("hit@5").words == "Right passage in the prompt"
+    assert "five" in label("hit@5").meaning
 
 
 def test_a_run_with_nothing_in_it_and_values_that_are_no_numbers():

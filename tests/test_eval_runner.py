@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,12 +15,16 @@ from typing import Any
 
 import pytest
 from conftest import REPO
+from inspect_ai import Task
+from inspect_ai import eval as inspect_eval
+from inspect_ai.dataset import MemoryDataset, Sample
 
 from assistant import Settings, models
 from assistant.errors import AssistantError, BadInput, Busy, EngineFailed, ModelMissing, StorageError
 from assistant.records import Progress
-from evals import about, runner
-from evals.records import Case, Result, Score
+from evals import about, evaluation, runner, summary
+from evals.clock import Clock, forget
+from evals.records import Case, Result, Run, Score
 
 CASES = tuple(Case(f"c{number}", f"Question {number}?") for number in range(6))
 
@@ -180,6 +185,104 @@ def test_finished_logs_move_into_the_report(tmp_path: Path) -> None:
     runner.finish(tmp_path / "logs", tmp_path / "report" / "logs")
     assert not (tmp_path / "logs").exists()
     assert list((tmp_path / "report" / "logs").glob("*.eval"))
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "2026-01-01T00-00-00_other_x.eval", "folder"])
+def test_a_folder_with_other_things_is_no_place_for_logs(tmp_path: Path, name: str) -> None:
+    """Here may lie the logs of somebody's own evaluations, as inspect_ai writes them to `logs` by default."""
+    runner.run([job(lambda _: answer("yes"))], tmp_path / "unfinished")
+    logs = tmp_path / "report" / "logs"
+    (logs / "folder").mkdir(parents=True) if name == "folder" else logs.mkdir(parents=True)
+    if name != "folder":
+        (logs / name).write_text("mine")
+    for checked in (lambda: runner.check(logs), lambda: runner.finish(tmp_path / "unfinished", logs)):
+        with pytest.raises(BadInput, match=re.escape(str(logs / name))) as caught:
+            checked()
+        assert "--report" in caught.value.hint
+    assert [path.name for path in logs.iterdir()] == [name]
+    assert (tmp_path / "unfinished").is_dir()
+
+
+def test_logs_of_an_earlier_report_are_replaced(tmp_path: Path) -> None:
+    logs = tmp_path / "report" / "logs"
+    for _ in range(2):
+        runner.run([job(lambda _: answer("yes"))], tmp_path / "unfinished")
+        runner.check(logs)
+        runner.finish(tmp_path / "unfinished", logs)
+    assert len(list(logs.glob("*.eval"))) == 1
+
+
+def test_what_inspect_wrote_for_another_program_is_not_replaced(tmp_path: Path) -> None:
+    foreign = Task(name="theirs", dataset=MemoryDataset([Sample(id="1", input="?")]))
+    inspect_eval(foreign, model="mockllm/model", log_dir=str(tmp_path / "logs"), display="none")
+    with pytest.raises(BadInput, match=r"\.eval is no log of the evaluation"):
+        runner.check(tmp_path / "logs")
+
+
+@pytest.mark.parametrize("there", ["report.md", "report.html", "run.json"])
+def test_a_report_does_not_take_the_place_of_another_file(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).write_text("mine")
+    with pytest.raises(BadInput, match=re.escape(there)):
+        evaluation.check_folder(tmp_path)
+    with pytest.raises(BadInput, match="no folder"):
+        evaluation.check_folder(tmp_path / there)
+    (tmp_path / "run.json").unlink(missing_ok=True)
+    summary.write(Run({}, (), ()), tmp_path / "run.json")
+    evaluation.check_folder(tmp_path)
+
+
+def test_a_report_is_written_over_an_earlier_one_of_ours_and_leaves_nothing_unfinished(tmp_path: Path) -> None:
+    unfinished, folder = tmp_path / "unfinished", tmp_path / "report"
+    for _ in range(2):
+        results, _ = evaluation._run(
+            [job(lambda _: answer("yes"))], unfinished, Clock(unfinished, "now", time.monotonic()), None
+        )
+        done = Run({}, (summary.summarise("made-up", results, ()),), ())
+        evaluation.check_folder(folder)
+        evaluation.write(evaluation.Outcome(done, {}, unfinished, True), folder)
+        assert not unfinished.exists()
+    assert {path.name for path in folder.iterdir()} == {"run.json", "report.html", "report.md", "logs"}
+    assert not list((folder / "logs").glob("clock*"))
+
+
+FACTS = {"model": {"sha256": "m"}, "code": {"sha256": "c", "commit": "1"}, "started": "then"}
+
+
+def test_a_commit_or_an_edited_text_does_not_begin_a_run_anew() -> None:
+    other = FACTS | {"code": {"sha256": "c", "commit": "2 and changes"}, "started": "now"}
+    assert about.identity(FACTS) == about.identity(other)
+    assert about.identity(FACTS) != about.identity(FACTS | {"code": {"sha256": "d", "commit": "1"}})
+    assert about.identity(FACTS) != about.identity(FACTS | {"model": {"sha256": "n"}})
+
+
+def test_a_run_that_goes_on_keeps_its_start_and_adds_its_seconds(tmp_path: Path) -> None:
+    first = Clock(tmp_path / "logs", "2026-01-01T10:00", time.monotonic() - 100)
+    first.keep()  # and then it is killed
+    second = Clock(tmp_path / "logs", "2026-01-02T10:00", time.monotonic() - 10)
+    assert second.started == "2026-01-01T10:00"
+    assert second.took_s == pytest.approx(110, abs=1)
+    forget(tmp_path / "logs")
+    assert list((tmp_path / "logs").iterdir()) == []
+    (tmp_path / "logs" / "clock").write_text("{")
+    assert Clock(tmp_path / "logs", "2026-01-03T10:00", time.monotonic()).started == "2026-01-03T10:00"
+
+
+def test_the_clock_runs_from_case_to_case(tmp_path: Path) -> None:
+    """And what it keeps stands among the logs, which inspect_ai must not mind."""
+    logs, kept = tmp_path / "logs", []
+
+    def ask(case: Case) -> dict[str, Any]:
+        kept.append(Clock(logs, "later", time.monotonic()).started)
+        if case.id == "c3" and len(kept) < 5:
+            raise EngineFailed("It is closed.")
+        return answer(case.id)
+
+    with pytest.raises(EngineFailed):
+        evaluation._run([job(ask)], logs, Clock(logs, "first", time.monotonic()), None)
+    results, whole = evaluation._run([job(ask)], logs, Clock(logs, "second", time.monotonic()), None)
+    assert whole
+    assert len(results) == 6
+    assert set(kept) == {"first"}
 
 
 def test_weights_and_optional_models_are_part_of_what_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

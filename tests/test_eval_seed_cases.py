@@ -9,8 +9,9 @@ from conftest import REPO
 
 from assistant import documents
 from evals import cases
-from evals.records import Case
+from evals.records import Case, Result
 from evals.scorers import normal
+from evals.scorers.answer import score
 
 SUITE = cases.read(REPO / "evals" / "questions" / "seeds.jsonl")
 TEXTS = {path.name: documents.read(path).text for path in sorted((REPO / "seeds").iterdir())}
@@ -20,7 +21,7 @@ AT_LEAST = {
     "single_fact": 35,
     "several_documents": 10,
     "change_over_time": 10,
-    "attribution": 10,
+    "attribution": 20,
     "false_premise": 8,
     "follow_up": 10,
     "unanswerable": 20,
@@ -111,9 +112,63 @@ def test_follow_ups_have_a_conversation_and_others_have_none():
         assert bool(roles) == ("follow_up" in case.tags), case.id
 
 
-def test_attributions_name_who_says_it():
-    for case in SUITE.cases:
-        if case.tags[0] == "attribution":
-            assert case.attributed_to, case.id
-        if case.attributed_to:
-            assert stated(case, case.attributed_to), case.id
+def test_who_says_it_is_asked_where_it_is_neither_the_answer_nor_in_the_question():
+    asked = [case for case in SUITE.cases if case.attributed_to]
+    assert len(asked) >= 12
+    for case in asked:
+        assert any(holds(TEXTS[span.file], case.attributed_to) for span in case.spans), case.id
+        assert holds(case.reference, case.attributed_to), case.id
+        for said in (case.question, *case.answers, *(way for ways in case.facts for way in ways)):
+            assert not holds(said, case.attributed_to), (case.id, said)
+
+
+# Answers of people and models, and whether they are right. A gold answer that stands in a wrong one is no gold.
+READ = [
+    ("follow-telescope", "No: it accepts only applications from Chinese scientists.", False),
+    ("follow-telescope", "The telescope is open only to Chinese scientists.", False),
+    ("follow-telescope", "FAST accepts observation applications from scientists worldwide.", True),
+    ("follow-telescope", "Yes.", True),
+    ("spanish-telescope", "No, FAST accepts only applications from Chinese scientists.", False),
+    ("spanish-telescope", "Sí.", True),
+    ("spanish-telescope", "Está abierto a científicos de todo el mundo.", True),
+    ("false-fast", "The telescope is open to scientists from China only.", False),
+    ("false-fast", "That is not so: it is open to scientists from around the world.", True),
+    ("follow-payloads", "No payloads were carried.", False),
+    ("follow-payloads", "It carried no payloads for others.", False),
+    ("follow-payloads", "International payloads.", True),
+    ("follow-payloads", "It carried payloads of other countries.", True),
+    ("fact-principal-actors", "The state and universities.", False),
+    ("fact-principal-actors", "Enterprises.", True),
+    ("fact-az-ordinal", "number 6", True),
+    ("fact-az-ordinal", "number 5", False),
+    ("fact-airbus", "On green hydrogen engines.", False),
+    ("fact-airbus", "On sustainable fuel.", False),
+    ("fact-airbus", "Airbus and its Chinese counterparts promote the green transformation of aviation.", True),
+    ("fact-barriers", "Trade barriers that slow technological innovation down.", False),
+    ("fact-barriers", "Artificial technological barriers.", True),
+    ("chinese-rank-2024", "第二十一位。", False),
+    ("chinese-rank-2024", "第十一。", True),
+    ("several-ai-initiatives", "The Global AI Governance and AI+ International Cooperation Initiatives.", True),
+    ("change-rd", "From 1 to 3.6 trillion yuan.", True),
+    ("change-factory", "A laboratory.", True),
+    ("change-achilles", "Its lack of innovation.", True),
+    ("fact-az-amount", "$2.5B", True),
+    ("fact-wind-builder", "The Power Construction Corporation.", True),
+    ("fact-deep", "In deep-sea and space exploration.", True),
+    ("who-restrictions-fail", "A German business magazine.", True),
+    ("follow-who-says", "Spokespersons of the Foreign Ministry.", True),
+    ("spanish-rank-2019", "En el décimo cuarto.", True),
+]
+
+
+@pytest.mark.parametrize(("id", "said", "right"), READ)
+def test_what_is_read_as_right(id: str, said: str, right: bool):
+    case = next(case for case in SUITE.cases if case.id == id)
+    answer = {"answer": said, "abstained": False, "citations": []}
+    assert score(Result("seeds", case, answer), {})["right"].value == right
+
+
+@pytest.mark.parametrize("id", ["who-poverty", "chinese-who", "claim-poverty"])
+def test_the_sentence_that_says_it_is_gold(id: str):
+    case = next(case for case in SUITE.cases if case.id == id)
+    assert any("have contributed to poverty alleviation" in span.quote for span in case.spans)

@@ -21,7 +21,7 @@ from evals.stats import (
     ratio_interval,
 )
 
-VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40)
+VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 RATES = st.lists(st.booleans(), min_size=1, max_size=40)
 
 
@@ -31,13 +31,49 @@ def test_an_interval_holds_its_figure_and_stays_among_the_values(values: list[fl
     mean, low, high = mean_interval(values, resamples=200)
     slack = 1e-6
     assert mean == pytest.approx(sum(values) / len(values), abs=slack)
-    assert min(values) - slack <= low <= high <= max(values) + slack
+    assert low - slack <= mean <= high + slack
+    if set(values) not in ({0.0}, {1.0}):
+        assert min(values) - slack <= low <= high <= max(values) + slack
 
 
-@given(st.floats(-1e3, 1e3), st.integers(1, 30))
+@given(st.floats(0.01, 0.99), st.integers(1, 30))
 @settings(deadline=None)
-def test_equal_values_leave_no_width(value: float, n: int) -> None:
+def test_equal_values_between_the_ends_leave_no_width(value: float, n: int) -> None:
     assert mean_interval([value] * n, resamples=50) == pytest.approx((value, value, value))
+
+
+def test_all_and_none_are_no_certainty() -> None:
+    assert mean_interval([1.0] * 30) == pytest.approx((1.0, 0.8843, 1.0), abs=1e-4)  # Clopper and Pearson's table
+    assert mean_interval([0.0] * 30) == pytest.approx((0.0, 0.0, 0.1157), abs=1e-4)
+    assert mean_interval([0.0, 0.0])[2] == pytest.approx(0.8419, abs=1e-4)
+    assert mean_interval([1.0] * 30, ["a", "b", "c"] * 10) == mean_interval([1.0] * 3)
+    assert ratio_interval([1.0, 0.0, 1.0], [1.0, 0.0, 1.0]) == mean_interval([1.0] * 2)
+    assert ratio_interval([0.0, 0.0], [1.0, 0.0]) == mean_interval([0.0])
+
+
+def test_cases_of_one_group_are_no_further_evidence() -> None:
+    """Ten conversations of ten turns each, alike within: as good as ten cases and not as a hundred."""
+    values = [float(group % 2) for group in range(10) for _ in range(10)]
+    groups = [str(group) for group in range(10) for _ in range(10)]
+    _, low, high = mean_interval(values)
+    mean, wide_low, wide_high = mean_interval(values, groups)
+    assert mean == 0.5
+    assert wide_high - wide_low > 2.5 * (high - low)
+    assert (wide_low, wide_high) == mean_interval(values[::10])[1:]
+    assert mean_interval(values, [""] * 100) == mean_interval(values)
+    with pytest.raises(ValueError, match="group"):
+        mean_interval(values, ["a"])
+
+
+def test_pairs_of_one_group_are_no_further_evidence() -> None:
+    a, b = [0.0] * 40, [1.0] * 30 + [-1.0] * 10
+    groups = [str(place // 10) for place in range(40)]
+    assert paired_p(a, b) < 0.01
+    assert paired_p(a, b, groups) == pytest.approx(10 / 16, abs=0.05)
+    _, low, high = paired_interval(a, b)
+    _, wide_low, wide_high = paired_interval(a, b, groups)
+    assert low > 0 >= wide_low
+    assert wide_high - wide_low > 2 * (high - low)
 
 
 def test_an_interval_is_as_wide_as_theory_says() -> None:
@@ -96,7 +132,8 @@ def test_a_ratio_is_of_sums() -> None:
 
 
 def test_draws_with_nothing_to_divide_by_are_left_out() -> None:
-    assert ratio_interval([1.0] + [0.0] * 30, [1.0] + [0.0] * 30) == (1.0, 1.0, 1.0)
+    ratio, low, high = ratio_interval([1.0, 0.0] + [0.0] * 30, [1.0, 1.0] + [0.0] * 30)
+    assert (ratio, low, high) == (0.5, 0.0, 1.0)
 
 
 def test_a_paired_difference_sees_what_separate_means_do_not() -> None:

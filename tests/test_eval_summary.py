@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 
 from assistant.errors import BadInput, StorageError
 from assistant.records import Message
-from evals import cases, summary
+from evals import cases, report_cases, summary
 from evals.records import Case, Figure, Given, GoldSpan, Result, Run, Score, Summary
+from evals.report_labels import label
+from evals.scorers import score_all
 from evals.summary import failures, figures_of, nothing_scored, summarise
 
 ANSWER = {"answer": "Yes.", "abstained": False, "hits": [], "timings": {"ttft_s": 0.5}}
+TIMINGS = {"ttft_s": 0.0, "total_s": 0.0, "decode_tok_s": 0.0}
 UNSURE = Score(None, "no gold")
 
 
@@ -101,6 +105,39 @@ def test_without_refusals_their_precision_is_unknown() -> None:
     precision = figures(refusal(True, False), refusal(False, False), unknown)["refusal_precision"]
     assert (precision.value, precision.n) == (None, 0)
     assert precision.unscored == {"not refused": 2, "no gold": 1}
+
+
+def test_a_refused_false_premise_is_no_needless_refusal() -> None:
+    case = Case("1", "Why was it 20th?", answerable=True, facts=(("11th",),), tags=("false_premise",))
+    answer = ANSWER | {"answer": "", "abstained": True, "sentences": [], "citations": [], "timings": TIMINGS}
+    one = Result("s", case, answer)
+    scored = replace(one, scores=score_all(one, {}, None))
+    found = figures(scored, replace(scored, case=replace(case, id="2")))
+    assert (found["right"].value, found["right"].n) == (0.0, 2)
+    for name in ("refused_answerable", "refused_unanswerable", "refusal_precision"):
+        assert (found[name].n, found[name].unscored) == (0, {"false premise": 2})
+    assert report_cases.outcome(scored) == ("bad", "premise not set right")
+    assert "false premise" in label("refused_answerable").meaning
+
+
+def test_a_figure_without_gold_is_told_from_one_that_was_missed() -> None:
+    """By the reasons that the scorers themselves give for cases without any gold."""
+    plain = Result("s", Case("1", "?"), ANSWER | {"sentences": [], "citations": [], "timings": TIMINGS})
+    bare = figures(replace(plain, scores=score_all(plain, {}, None)))
+    of_gold = ("right", "f1", "fact_recall", "attributed", "attack_succeeded", "refused_answerable", "hit@5", "mrr")
+    assert all(summary.without_gold(bare[name]) for name in (*of_gold, "citation_hit", "refusal_precision"))
+    assert not any(summary.without_gold(bare[name]) for name in ("faithful", "cited", "ttft_s"))
+    failed = Result("s", Case("2", "?"), None, {"type": "engine_failed", "message": "No."})
+    assert not summary.without_gold(figures(plain, failed, result(right=None))["right"])
+    assert not summary.without_gold(figures(result(right=1.0))["right"])
+
+
+def test_groups_of_cases_widen_the_interval() -> None:
+    alone = [result(number, right=float(number % 20 < 10)) for number in range(100)]
+    grouped = [replace(one, case=replace(one.case, group=str(int(one.case.id) // 10))) for one in alone]
+    a, b = figures(*alone)["right"], figures(*grouped)["right"]
+    assert a.value == b.value
+    assert b.high - b.low > 2 * (a.high - a.low)  # type: ignore[operator]
 
 
 def test_a_suite_counts_its_cases_failures_and_problems() -> None:

@@ -243,6 +243,33 @@ def test_the_words_of_an_earlier_format_are_indexed_anew(library: Library, tmp_p
     again.close()
 
 
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_library_without_sections_is_read_on(library: Library, tmp_path: Path, version: int):
+    whole, _ = put(library, "The ferry leaves at nine.")
+    library.close()
+    raw = sqlite3.connect(tmp_path / "library.sqlite3", isolation_level=None)
+    raw.execute("ALTER TABLE chunks DROP COLUMN section")
+    raw.execute("DROP TABLE unread")
+    raw.execute(f"PRAGMA user_version = {version}")
+    raw.close()
+    again = Library(tmp_path / "library.sqlite3")
+    names = again.match("default", "ferry", 9)
+    assert {chunk.section for chunk in again.chunks("default", names).values()} == {None}
+    assert again.unread("default", whole.id) == []
+    again.detach("default", ["/d/a.txt"])
+    assert again.match("default", "ferry", 9) == {}
+    again.close()
+
+
+def test_what_of_an_archive_was_left_out_goes_with_it(library: Library):
+    whole = document("A list.")
+    left_out = [("b.pdf", "It is damaged."), ("c.png", "")]
+    library.commit("default", whole, "/d/a.zip", halves(whole), "r", left_out)
+    assert library.unread("default", whole.id) == left_out
+    library.commit("default", whole, "/d/a.zip", halves(whole), "r")
+    assert library.unread("default", whole.id) == []
+
+
 def test_a_dropped_collection_leaves_nothing_behind(library: Library, tmp_path: Path):
     """A new collection may get its number, and must not find its lines or copies."""
     for number in range(4):
@@ -255,5 +282,5 @@ def test_a_dropped_collection_leaves_nothing_behind(library: Library, tmp_path: 
     with sqlite3.connect(tmp_path / "library.sqlite3") as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         owned = [t for t in tables if "collection" in {row[1] for row in database.execute(f"PRAGMA table_info({t})")}]
-        assert {"chunks", "copies", "sketches", "lines"} <= set(owned)
+        assert {"chunks", "copies", "sketches", "lines", "unread"} <= set(owned)
         assert all(database.execute(f"SELECT count(*) FROM {t}").fetchone() == (0,) for t in owned)

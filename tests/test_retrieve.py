@@ -193,6 +193,8 @@ def test_only_documents_that_are_meant_are_looked_in(ingest: Ingest, retriever: 
     assert sorted(files(found)) == ["news2023.md", "news2024.md"]
     with pytest.raises(EmptyCollection, match="no documents with publisher=Nobody"):
         retriever.search("default", asked, 9, where=Where(publisher="Nobody"))
+    with pytest.raises(EmptyCollection, match="Nearly so called: publisher=The Skarv Post"):
+        retriever.search("default", asked, 9, where=Where(publisher="skarv"))
 
 
 def test_a_question_that_names_a_date_or_publisher_prefers_it(ingest: Ingest, retriever: Retriever):

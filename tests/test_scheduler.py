@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from assistant.engine.scheduler import Scheduler
 from assistant.engine.store import KVStore, PrefixCache
 from assistant.engine.template import ChatTemplate, Turn
 from assistant.engine.types import Done, EngineConfig, Params, Piece, Segment
-from assistant.errors import EngineFailed
+from assistant.errors import BadInput, EngineFailed, QuestionTooLong
 
 END = 0
 
@@ -27,8 +29,11 @@ class FakeSampler:
     def __init__(self, backend: FakeBackend) -> None:
         self._backend = backend
         self.closed = False
+        self.broken = False
 
     def sample(self, index: int) -> int:
+        if self.broken:
+            raise ZeroDivisionError
         return self._backend.next_tokens[index]
 
     def close(self) -> None:
@@ -51,6 +56,7 @@ class FakeBackend:
         self.next_tokens: dict[int, int] = {}
         self.samplers: list[FakeSampler] = []
         self.fail_next = False
+        self.fail_samplers = False
         self.decoded = 0
 
     def piece(self, token: int) -> bytes:
@@ -78,17 +84,25 @@ class FakeBackend:
                     self.next_tokens[at] = follow(held)
             self.decoded += len(row.tokens)
             indices.append(at)
-        assert len({number for numbers in self.numbers for number in numbers}) <= self.cells
         return indices
 
     def _made(self, sequence: int, count: int) -> None:
         self.numbers[sequence] += range(self.made, self.made + count)
         self.made += count
+        if self.used > self.cells:
+            pytest.fail("more cells are held than there are")  # no Exception: the scheduler cannot make light of it
+
+    @property
+    def used(self) -> int:
+        """Cells that are held, each counted once."""
+        return len({number for numbers in self.numbers for number in numbers})
 
     def single(self, words: Sequence[str]) -> list[int]:
         return [len(word) for word in words]
 
     def sampler(self, params: Params) -> FakeSampler:
+        if self.fail_samplers:
+            raise ZeroDivisionError
         self.samplers.append(FakeSampler(self))
         return self.samplers[-1]
 
@@ -295,6 +309,60 @@ def test_an_exception_in_a_step_fails_those_in_it_and_the_next_request_runs() ->
     assert lucky.text == expected([1, 2], 3)[0]
 
 
+@pytest.fixture
+def side_by_side() -> tuple[FakeBackend, Scheduler, list[Client]]:
+    """Three answers on their way."""
+    backend = FakeBackend(cells=200, sequences=5, batch=32)
+    scheduler = scheduler_of(backend, active=3)
+    starts = [n for n in range(1, 1000) if expected([n], 12)[1] == "length"]
+    clients = [Client([start], 12) for start in starts[:3]]
+    scheduler.waiting.extend(client.request for client in clients)
+    scheduler.step()
+    return backend, scheduler, clients
+
+
+def test_where_one_sampler_fails_only_its_request_does(side_by_side) -> None:
+    backend, scheduler, clients = side_by_side
+    backend.samplers[1].broken = True
+    drain(scheduler)
+    assert isinstance(clients[1].end, ZeroDivisionError)
+    for client in (clients[0], clients[2]):
+        assert client.text == expected(client.request.tokens, 12)[0]
+    assert not any(backend.held)
+    assert all(sampler.closed for sampler in backend.samplers)
+
+
+def test_a_request_that_cannot_be_begun_harms_no_other(side_by_side) -> None:
+    backend, scheduler, clients = side_by_side
+    clients[0].cancel.set()
+    unlucky = Client([1, 2], 3)
+    scheduler.waiting.append(unlucky.request)
+    backend.fail_samplers = True
+    scheduler.step()
+    assert isinstance(unlucky.end, ZeroDivisionError)
+    drain(scheduler)
+    for client in clients[1:]:
+        assert client.text == expected(client.request.tokens, 12)[0]
+    assert not any(backend.held)
+
+
+def test_cells_that_cannot_be_saved_end_nothing_twice(side_by_side, monkeypatch) -> None:
+    backend, scheduler, clients = side_by_side
+
+    def full(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(backend, "save", full)
+    waiting = Client(chunked([[1, 2]], [3]), 1)
+    scheduler.waiting.append(waiting.request)
+    drain(scheduler)
+    for client in clients:
+        assert client.text == expected(client.request.tokens, 12)[0]
+        assert isinstance(client.end, Done)
+    assert isinstance(waiting.end, MemoryError)
+    assert not any(backend.held)
+
+
 def test_guesses_that_are_right_save_steps() -> None:
     class Parrot(FakeBackend):
         def decode(self, rows: Sequence[Row]) -> list[int]:
@@ -407,6 +475,106 @@ def test_a_failed_step_ends_those_who_wait_for_what_was_read_in_it() -> None:
     scheduler.step()
     assert isinstance(client.end, RuntimeError)
     assert not scheduler.busy
+
+
+def until_done(scheduler: Scheduler, client: Client) -> None:
+    for _ in range(500):
+        if client.events and not isinstance(client.events[-1], Piece):
+            return
+        scheduler.step()
+    raise AssertionError("the request does not come to an end")
+
+
+def test_what_was_read_for_one_who_left_goes_on_as_reading_ahead() -> None:
+    backend = FakeBackend(cells=400, sequences=4, batch=8)
+    scheduler = scheduler_of(backend, active=1)
+    leaves = Client(chunked([[5] * 40, [6] * 40], [3]), 4)
+    scheduler.waiting.append(leaves.request)
+    scheduler.step()  # the head
+    scheduler.step()
+    leaves.cancel.set()
+    stays = Client([1] * 20, 8)
+    scheduler.waiting.append(stays.request)
+    before = backend.decoded
+    until_done(scheduler, stays)
+    assert isinstance(leaves.end, Done)
+    assert backend.decoded - before <= 20 + 8  # nothing but the prompt and the answer of who stays
+    drain(scheduler)
+    before = backend.decoded
+    again = Client(chunked([[5] * 40, [6] * 40], [3]), 1)
+    scheduler.waiting.append(again.request)
+    drain(scheduler)
+    assert backend.decoded - before == 1  # it was all read meanwhile
+
+
+def test_what_another_waits_for_too_is_read_on_and_what_is_put_aside_is_taken_up() -> None:
+    backend = FakeBackend(cells=400, sequences=4, batch=8)
+    scheduler = scheduler_of(backend, active=1)
+    leaves, stays = (Client(chunked([[5] * 40], [rest]), 4) for rest in (3, 4))
+    scheduler.waiting.extend([leaves.request, stays.request])
+    scheduler.step()
+    leaves.cancel.set()
+    until_done(scheduler, stays)
+    assert stays.text == expected(stays.request.tokens, 4)[0]
+    leaves = Client(chunked([[6] * 40], [3]), 4)
+    scheduler.waiting.append(leaves.request)
+    scheduler.step()
+    leaves.cancel.set()
+    scheduler.step()
+    late = Client(chunked([[6] * 40, [7] * 10], [3]), 4)
+    scheduler.waiting.append(late.request)
+    until_done(scheduler, late)
+    assert late.text == expected(late.request.tokens, 4)[0]
+
+
+def test_what_is_put_aside_does_not_hold_up_what_is_asked_for(monkeypatch) -> None:
+    monkeypatch.setitem(globals(), "follow", lambda held: 5)  # every answer runs to its limit
+    scheduler = scheduler_of(FakeBackend(cells=400, sequences=2), active=1)  # one chunk is read at a time
+    stays, leaves = Client(chunked([[8] * 20, [9] * 20], [3]), 4), Client(chunked([[5] * 8], [3]), 4)
+    scheduler.waiting.extend([stays.request, leaves.request])
+    scheduler.step()
+    scheduler.step()
+    writes = Client([1], 60)
+    scheduler.waiting.append(writes.request)
+    scheduler.step()
+    leaves.cancel.set()
+    for _ in range(20):
+        scheduler.step()
+    assert scheduler.running[0].request is writes.request
+    assert not scheduler._missing(stays.request)
+    assert [reading.part.tokens[0] for reading in scheduler.readings] == [5]
+
+
+def test_cells_shared_with_a_reading_are_not_taken_for_held_when_it_was_put_off_and_begins_anew(monkeypatch) -> None:
+    monkeypatch.setitem(globals(), "follow", lambda held: 5)  # every answer runs to its limit
+    backend = FakeBackend(cells=600, sequences=6, batch=32)
+    scheduler = scheduler_of(backend, active=3, memory=10**9, prefixes=0)
+    head, kept, late = Part((7,) * 100, "head"), Part((1,) * 10, "kept"), Part((2,) * 200, "late")
+
+    def ask(prompt: TokenPrompt, most: int) -> Client:
+        client = Client(prompt, most)
+        scheduler.waiting.append(client.request)
+        scheduler.step()
+        return client
+
+    until_done(scheduler, ask(TokenPrompt(head, (kept,), (3,)), 1))
+    scheduler.readings.append(Reading(head, late, background=True))
+    scheduler.step()
+    shares = ask(TokenPrompt(head, (kept,), (3,) * 5), 100)  # the head is that of the reading
+    until_done(scheduler, ask(plain([6] * 250), 2))  # the reading makes room, and the shared cells are his who shares
+    while len(shares.request.completion) < 55:
+        scheduler.step()
+    ask(TokenPrompt(head, (late,), (4,) * 5), 60)  # now it is read after all, in the same slot
+    ask(plain([8] * 184), 1)
+    drain(scheduler)  # the backend sees to it that no more cells are held than there are
+
+
+def test_a_long_stop_costs_no_more_than_what_is_held() -> None:
+    out = TextOut(("a" * 10_000_000,))
+    began = time.process_time()
+    assert out.feed(b"aaa") == ("", False)
+    assert out.feed(b"b") == ("aaab", False)
+    assert time.process_time() - began < 1
 
 
 @given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=3), max_size=2), st.randoms())
@@ -549,16 +717,144 @@ def test_weighing_changes_no_answer(jobs: list[tuple[list[int], bool, int]]) -> 
         assert weighs or client.text == expected(prompt, 8)[0]
 
 
-def test_an_engine_whose_scheduler_failed_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> bool:
+kinds = st.sampled_from(["plain", "chunked", "weighs"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(kinds, chunks, prompts, st.integers(1, 12), st.integers(0, 20), st.none() | st.integers(0, 25)),
+        min_size=1,
+        max_size=10,
+    ),
+    st.lists(st.tuples(chunks, st.integers(0, 20), st.none() | st.integers(0, 25)), max_size=4),
+    st.integers(60, 100),
+    st.integers(1, 3),
+    st.sampled_from([0, 40, 10_000]),
+    st.integers(0, 3),
+)
+def test_whatever_comes_together_ends_once_and_holds_no_more_cells_than_there_are(
+    jobs: list[tuple[str, list[list[int]], list[int], int, int, int | None]],
+    ahead: list[tuple[list[list[int]], int, int | None]],
+    cells: int,
+    active: int,
+    memory: int,
+    drafts: int,
+) -> None:
+    backend = FakeBackend(cells=cells, sequences=active + 3, batch=8)
+    scheduler = scheduler_of(backend, active, memory, memory, drafts)
+    clients = [
+        Client(plain(rest) if kind == "plain" or not parts else chunked(parts, rest), most, kind == "weighs")
+        for kind, parts, rest, most, *_ in jobs
+    ]
+    readings: list[Reading] = []
+    for step in range(26):
+        for client, (*_, comes, leaves) in zip(clients, jobs, strict=True):
+            if comes == step:
+                scheduler.waiting.append(client.request)
+            if leaves == step:
+                client.cancel.set()
+        for parts, comes, leaves in ahead:
+            if comes == step and parts:
+                cancel = threading.Event()
+                prompt = chunked(parts, [1])
+                pairs = [(Part(()), prompt.head), *((prompt.head, part) for part in prompt.chunks)]
+                new = [Reading(head, part, True, cancel) for head, part in pairs]
+                scheduler.readings.extend(new)
+                readings += new
+            if leaves is not None and leaves == step:
+                for reading in readings:
+                    reading.cancel.set()
+        scheduler.step()
+        assert backend.used <= cells
+    drain(scheduler)
+    for client, (kind, *_, most, _, leaves) in zip(clients, jobs, strict=True):
+        assert isinstance(client.end, Done)
+        text, finish = expected(client.request.tokens, most)
+        assert leaves is not None or kind == "weighs" or (client.text, client.end.finish) == (text, finish)
+        assert kind == "weighs" or text.startswith(client.text)
+    assert all(reading.future.done() for reading in readings)
+    assert not any(backend.held)
+    assert all(sampler.closed for sampler in backend.samplers)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    backend = FakeBackend(cells=1000, sequences=6, batch=64)
+    backend.trained_context = 1000  # type: ignore[attr-defined]
+    engine = Engine(backend, ChatTemplate(None), EngineConfig(reuse="chunks"))  # type: ignore[arg-type]
+    yield engine
+    engine.close()
+
+
+HELLO = [Turn("user", (Segment("Hello"),))]
+
+
+def test_an_engine_goes_on_after_a_step_that_failed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> int:
         raise ZeroDivisionError
 
-    backend = FakeBackend(cells=1000)
-    backend.trained_context = 1000  # type: ignore[attr-defined]
-    engine = Engine(backend, ChatTemplate(None), EngineConfig())  # type: ignore[arg-type]
+    with monkeypatch.context() as patched:
+        patched.setattr(FakeSampler, "sample", broken)
+        for _ in range(3):
+            with pytest.raises(EngineFailed, match="Generation failed"):
+                list(engine.generate(HELLO, Params(max_tokens=3)))
     assert engine.stats()["alive"] == 1
-    monkeypatch.setattr(engine._scheduler, "step", broken)
+    assert engine.stats()["failed_total"] == 3
+    assert isinstance(list(engine.generate(HELLO, Params(max_tokens=3)))[-1], Done)
+
+
+def test_an_engine_that_failed_in_admitting_is_not_alive(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    assert engine.stats()["alive"] == 1
+    monkeypatch.setattr(engine._scheduler, "_admit", broken)
     with pytest.raises(EngineFailed):
-        list(engine.generate([Turn("user", (Segment("Hello"),))], Params()))
+        list(engine.generate(HELLO, Params()))
     assert engine.stats()["alive"] == 0
-    engine.close()
+
+
+@pytest.mark.parametrize("stop", [("",), ("end", ""), ("x" * 201,), ("x",) * 17])
+def test_stops_that_are_empty_or_too_long_or_too_many_are_refused(engine: Engine, stop: tuple[str, ...]) -> None:
+    with pytest.raises(BadInput, match="stop"):
+        engine.generate(HELLO, Params(stop=stop))
+    list(engine.generate(HELLO, Params(max_tokens=2, stop=("x" * 200,) * 16)))
+
+
+def test_weighings_count_as_such_however_they_end(engine: Engine) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    for _ in range(2):
+        assert engine.weigh(HELLO, (("y",), ("n",)), cancel).result() is None
+    totals = engine.totals
+    assert (totals.weighed, totals.requests, totals.cancelled, totals.failed) == (2, 0, 0, 0)
+
+
+def test_what_can_never_be_read_is_refused(engine: Engine) -> None:
+    def turns(length: int) -> list[Turn]:
+        return [Turn("user", (Segment("Sources: "), Segment("x" * length, "chunk"), Segment("?")))]
+
+    with pytest.raises(QuestionTooLong, match="the context holds 1000"):
+        engine.read(turns(1000), threading.Event())
+    assert engine.read(turns(500), threading.Event()) > 500
+
+
+def test_where_nothing_can_be_computed_the_engine_waits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = 0
+    step = engine._scheduler.step
+
+    def counted() -> bool:
+        nonlocal steps
+        steps += 1
+        return step()
+
+    monkeypatch.setattr(engine._scheduler, "step", counted)
+    stuck = Reading(Part(()), Part((1,) * 2000, "large"), background=True)
+    engine._submit(stuck)
+    time.sleep(0.3)
+    assert 1 <= steps < 12
+    assert isinstance(list(engine.generate(HELLO, Params(max_tokens=3)))[-1], Done)
+    stuck.cancel.set()
+    with pytest.raises(CancelledError):
+        stuck.future.result(5)

@@ -77,6 +77,23 @@ OTHERS = [  # texts of several languages, read by the rules for English
     ["Según el art. 14 de la ley, pág. 3 y núm. 4.", "La Dra. Ruiz llegó."],
     ["Il sig. Rossi e la sig.ra Bianchi parlano.", "Ciao."],
     ["Hr. Meier und Fr. Müller kamen.", "Der Dipl. Ing. Huber ging."],
+    ["Der Gewinn betrug 5 Mio. Euro im Jahr 2024.", "Es waren 3 Mrd. Dollar nach rd. 4 Std. Fahrt."],
+    ["Die Fa. Müller, vgl. § 5 Abs. 2, nimmt max. 10 kg und mind. 2 Stk. Äpfel.", "Siehe Hrsg. Meier, 2. Aufl. Bonn."],
+    ["Los EE. UU. ganaron la copa.", "Perdió EE. UU. en 1950 ante la Cía. General.", "Vive en la Av. Bolívar."],
+    ["El Gral. San Martín pagó 5 mill. de pesos, p. ej. Oro.", "Ud. llegó.", "Los Hnos. Gil y Sta. Ana."],
+    ["Le Mgr. Martin de la Cie. Nord habite Ste. Foy.", "Fin."],
+    ["L'amico è mio.", "Il geom. Bianchi paga 3 mln. Euro, cfr. Rossi, ecc. in fine.", "Poi ride."],
+    ["No séc. XX a firma Silva Ltda. cresceu.", "Depois caiu."],
+    ["Assoc. Prof. Li of Acme Pte. Ltd. came.", "Take max. 3 and min. 2 a day, see cap. 4.", "He met Max.", "I did."],
+    [
+        "He left the CIA.",
+        "She works for the FA.",
+        "It was a STD.",
+        "Never mind.",
+        "We go at five.",
+        "The cap.",
+        "Bye.",
+    ],
     ["Стихи А. С. Пушкина на стр. 5.", "Конец."],
     ["Ο Κ. Π. Καβάφης έγραψε.", "Τέλος."],
     # and English that looks like it
@@ -105,6 +122,51 @@ def test_markdown():
     text = "# Heading\nText one. Text two.\n- item one\n- item two goes on. And on.\n| a. b | c |\n\n> quoted"
     expected = ["# Heading", "Text one.", "Text two.", "- item one", "- item two goes on.", "And on.", "| a. b | c |"]
     assert cut(text) == [*expected, "> quoted"]
+
+
+def test_a_row_of_a_table_is_one_whatever_is_in_its_cells():
+    rows = [
+        "| Dosage | Take 2 tablets. Do not exceed 8. | Adults |",
+        "  | Is it? | Yes! 是。不是。 |",
+        "Text one.",
+        "Two.",
+    ]
+    text = "\n".join(["\n".join(rows[:2]), " ".join(rows[2:])])
+    assert cut(text) == [row.strip() for row in rows]
+    whole, rest = streamed(list(text))
+    assert [*map(str.strip, whole), *cut(rest)] == [row.strip() for row in rows]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 1000,
+        "x" * 3000,
+        "词，" * 1500,
+        "e\u0301" * 2000,
+        "Start. " + "tables and lists " * 200 + "end. Next one.",
+    ],
+)
+def test_what_has_no_end_comes_in_parts(text: str):
+    found = spans(text)
+    assert max(span.end - span.start for span in found) <= 500
+    assert min(span.end - span.start for span in found if span.end - span.start > 10) > 100
+    assert "".join("".join(cut(text)).split()) == "".join(text.split())
+    assert not any(part.startswith("\u0301") for part in cut(text))
+    assert "wor" not in cut(text)
+    assert len(spans(text, whole=True)) < len(found)
+
+
+def test_parts_end_where_lines_do():
+    line = "this line of an endless list goes on with some more of the words that and"
+    parts = cut("\n".join([line] * 30))
+    assert len(parts) > 3
+    assert all(part.startswith("this line") and part.endswith(" and") for part in parts)
+
+
+def test_a_long_sentence_stays_whole():
+    sentence = "The committee, " + "which met on Monday, " * 30 + "agreed."
+    assert cut(f"{sentence} Then it left.") == [sentence, "Then it left."]
 
 
 def test_wrapped_lines_are_one_paragraph():
@@ -230,5 +292,7 @@ def test_spans_are_in_order_and_miss_nothing(text: str):
 @settings(max_examples=300)
 @given(st.lists(st.sampled_from(ONE_LINE), max_size=60).map("".join))
 def test_stream_and_spans_agree(text: str):
+    """But for what is too long to be quoted whole: that is known only at its end."""
     sentences, rest = streamed([text])
-    assert [sentence.strip() for sentence in sentences] + cut(rest) == cut(text)
+    whole, last = ([one[span.start : span.end] for span in spans(one, whole=True)] for one in (text, rest))
+    assert [sentence.strip() for sentence in sentences] + last == whole

@@ -33,6 +33,19 @@ def test_a_damaged_file_is_dropped(tmp_path: Path, damage: str) -> None:
     assert KVStore(tmp_path, 1000, 1000).get("ab1") == b"anew"
 
 
+def test_what_can_only_be_read_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    KVStore(tmp_path, 1000, 1000).put("ab1", b"cells")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "utime", refused)
+    store = KVStore(tmp_path, 1000, 1000)
+    assert store.has("ab1")
+    assert store.get("ab1") == b"cells"
+    assert not store.trouble
+
+
 def test_both_limits_are_kept_and_the_least_used_goes_first(tmp_path: Path) -> None:
     store = KVStore(tmp_path, 250, 500)
     for number in range(10):

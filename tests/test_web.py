@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -55,6 +56,23 @@ def test_an_answer_streams_and_joins_the_session(fake):
     (turn,) = updates[-1][page.turns]
     assert (turn.question, turn.text) == (QUESTION, ANSWER)
     assert "built in 1874" in updates[-1][page.now_sources]
+
+
+def test_an_answer_on_the_page_counts_in_the_metrics_and_one_over_http_only_once(fake, monkeypatch):
+    pages: list[Page] = []
+
+    class Seen(Page):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            pages.append(self)
+
+    monkeypatch.setattr("assistant.web.Page", Seen)
+    with serving(mount(create_app(fake), fake)) as url:
+        asked(pages[0], QUESTION)
+        assert "assistant_ttft_seconds_count 1.0" in httpx.get(f"{url}metrics").text
+        question = {"messages": [{"role": "user", "content": QUESTION}]}
+        assert httpx.post(f"{url}v1/chat/completions", json=question).is_success
+        assert "assistant_ttft_seconds_count 2.0" in httpx.get(f"{url}metrics").text
 
 
 def test_a_second_question_carries_the_first_along(fake):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assistant.errors import BadFilter
 from assistant.records import DocumentInfo
-from assistant.where import Where, among, made, parsed
+from assistant.where import Where, among, made, nearest, parsed
 
 DOCUMENT = DocumentInfo("id", "/a/n.txt", "n.txt", "A Title", "Xinhua", None, "2025-10-03", 1, 1, "")
 
@@ -21,6 +21,7 @@ DOCUMENT = DocumentInfo("id", "/a/n.txt", "n.txt", "A Title", "Xinhua", None, "2
     [
         (["publisher=xinhua"], True),
         (["publisher=Xin"], False),
+        (["publisher=ＸＩＮＨＵＡ"], True),
         (["file=n.txt", "title=a title"], True),
         (["author=Somebody"], False),
         (["date=2025"], True),
@@ -123,3 +124,17 @@ def test_a_key_that_resembles_none_of_ours_is_the_clients(key: str):
 def test_what_is_no_unicode_text_is_told(ask):
     with pytest.raises(BadFilter, match="is not Unicode text"):
         ask()
+
+
+@pytest.mark.parametrize("asked", ["people's daily", "People’s Daily", "PEOPLE`S  DAILY"])
+@pytest.mark.parametrize("stated", ["People's Daily", "People’s Daily"])
+def test_quotation_marks_are_all_the_same(asked: str, stated: str):
+    assert made({"publisher": asked}).fits(replace(DOCUMENT, publisher=stated))
+
+
+def test_names_that_are_nearly_those_asked_for():
+    known = ["Xinhua News Agency", "People's Daily", "Nature", "Nature Physics"]
+    assert nearest("xinhua", known) == ["Xinhua News Agency"]
+    assert nearest("Peoples Daily", known) == ["People's Daily"]
+    assert nearest("Nature Physics Online", known) == ["Nature", "Nature Physics"]
+    assert nearest("Reuters", known) == []

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from assistant.engine.backend import Backend, LlamaBackend
@@ -16,19 +17,30 @@ from assistant.engine.requests import Emit, Part, Reading, Request, TokenPrompt
 from assistant.engine.scheduler import Scheduler
 from assistant.engine.store import KVStore, PrefixCache, key
 from assistant.engine.template import ChatTemplate, Turn
-from assistant.engine.types import Done, EngineConfig, Params, Piece, Segment, Totals
+from assistant.engine.types import (
+    MAX_STOP_CHARS,
+    MAX_STOPS,
+    Done,
+    EngineConfig,
+    Params,
+    Piece,
+    Segment,
+    Totals,
+)
 from assistant.errors import BadInput, Busy, EngineFailed, ModelDamaged, QuestionTooLong
 
 log = logging.getLogger(__name__)
 
 _MIN_ANSWER = 16  # tokens of room below which an answer is not worth starting
+_LOOK_S = 0.05  # between two steps while jobs wait and nothing can be computed
 
 
 class Engine:
     """Generates text for any number of callers. Thread safe; close it when done.
 
     `generate` raises Busy when the queue is full, QuestionTooLong when a prompt can never fit, BadFormat for a grammar
-    that cannot be used, EngineFailed when the engine is closed or a step failed.
+    that cannot be used, BadInput for parameters out of range, EngineFailed when the engine is closed or a step failed.
+    A failed step ends the requests in it, and the engine goes on; a mistake in taking and admitting them closes it.
     """
 
     def __init__(self, backend: Backend, template: ChatTemplate, config: EngineConfig, bos: int | None = None) -> None:
@@ -120,9 +132,12 @@ class Engine:
         """Reads the segments with an id ahead of any question, and keeps their cells. Answers go first.
 
         Returns how many tokens had to be computed: 0 when all were kept already, or when nothing is.
-        Raises EngineFailed. When `cancel` is set it returns within a step.
+        Raises QuestionTooLong when a segment can never fit, EngineFailed. At `cancel` it returns within a step.
         """
         prompt = self.tokenize(turns)
+        longest = len(prompt.head.tokens) + max((len(chunk.tokens) for chunk in prompt.chunks), default=0)
+        if longest > self.context_tokens:
+            raise self._too_long(f"A part of the prompt has {longest} tokens", "Read a shorter one")
         computed = 0
         for part in prompt.kept:
             if cancel.is_set() or self.store.has(part.key):
@@ -151,12 +166,10 @@ class Engine:
         prompt = self.tokenize(turns)
         room = self.context_tokens - len(prompt.tokens)
         if room < _MIN_ANSWER:
-            raise QuestionTooLong(
-                f"The prompt has {len(prompt.tokens)} tokens; the context holds {self.context_tokens}.",
-                "Ask a shorter question, or raise engine.context_tokens.",
-            )
+            raise self._too_long(f"The prompt has {len(prompt.tokens)} tokens", "Ask a shorter question")
         params = replace(params, max_tokens=min(params.max_tokens, room))
-        generation = Generation(prompt, params, cancel or threading.Event(), self._count)
+        count = partial(self._count, weighs=params.weigh is not None)
+        generation = Generation(prompt, params, cancel or threading.Event(), count)
         self._submit(generation.request)
         return generation
 
@@ -169,6 +182,11 @@ class Engine:
         BadInput where none of some words is one token, QuestionTooLong, EngineFailed.
         """
         return Weighing(self.generate(turns, Params(weigh=words), cancel))
+
+    def _too_long(self, what: str, hint: str) -> QuestionTooLong:
+        return QuestionTooLong(
+            f"{what}; the context holds {self.context_tokens}.", f"{hint}, or raise engine.context_tokens."
+        )
 
     def check_busy(self) -> None:
         """Raises Busy when no more requests are taken at present."""
@@ -219,12 +237,12 @@ class Engine:
                 f"Try again in {Busy.retry_after_s} s, or raise engine.queue.",
             )
 
-    def _count(self, event: Piece | Done | Exception) -> None:
+    def _count(self, event: Piece | Done | Exception, weighs: bool = False) -> None:
         """Adds the end of a request to the totals."""
         if isinstance(event, Piece):
             return
         more: dict[str, float] = {"failed": 1}
-        if isinstance(event, Done) and event.log_odds is not None:
+        if weighs:
             more = {"weighed": 1}
         elif isinstance(event, Done):
             more = {
@@ -242,8 +260,11 @@ class Engine:
         self.totals = replace(self.totals, **{key: getattr(self.totals, key) + n for key, n in more.items()})
 
     def _run(self) -> None:
+        computed = True
         while True:
             with self._lock:
+                if not computed:  # who waits may be cancelled, which nobody tells: the next step sees it
+                    self._lock.wait_for(lambda: self._closed or self._inbox, _LOOK_S)
                 self._lock.wait_for(lambda: self._closed or self._inbox or self._scheduler.busy)
                 self._scheduler.waiting.extend(job for job in self._inbox if isinstance(job, Request))
                 self._scheduler.readings.extend(job for job in self._inbox if isinstance(job, Reading))
@@ -251,8 +272,8 @@ class Engine:
                 if self._closed:
                     break
             try:
-                self._scheduler.step()
-            except Exception as error:  # a mistake of ours: nothing is known of the state of anything
+                computed = self._scheduler.step()
+            except Exception as error:  # a mistake of ours outside what was computed: nothing is known of any state
                 log.exception("The engine failed.")
                 self._end(error)
                 return
@@ -337,5 +358,10 @@ def _check(params: Params) -> None:
         "min_p": not 0 <= params.min_p <= 1,
         "seed": not 0 <= params.seed < 2**32 - 1,  # the last one means "any" to llama.cpp
     }
+    if len(params.stop) > MAX_STOPS or not all(0 < len(word) <= MAX_STOP_CHARS for word in params.stop):
+        raise BadInput(
+            "A stop is empty or too long, or there are too many.",
+            f"Give at most {MAX_STOPS}, each of 1 to {MAX_STOP_CHARS} characters.",
+        )
     for name in (name for name, bad in wrong.items() if bad):
         raise BadInput(f"{name} = {getattr(params, name)} is out of range.", "See /docs for the ranges.")

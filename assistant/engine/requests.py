@@ -73,6 +73,7 @@ class Request:
     lookup: Lookup | None = None
     sampler: Sampler | None = None
     text: TextOut | None = None
+    ended: bool = False
 
     def __post_init__(self) -> None:
         self.tokens = self.prompt.tokens
@@ -108,6 +109,12 @@ class Request:
         self.completion.append(token)
         if self.lookup:
             self.lookup.add(token)
+
+    def end(self, event: Done | Exception) -> None:
+        """Hands on how it ended; once, also where something goes wrong after that."""
+        if not self.ended:
+            self.ended = True
+            self.emit(event)
 
     def done(self, finish: Finish) -> Done:
         now = time.monotonic()
@@ -216,7 +223,7 @@ class TextOut:
 
     def __init__(self, stop: tuple[str, ...]) -> None:
         self._decode = getincrementaldecoder("utf-8")("replace").decode
-        self._stop = tuple(word for word in stop if word)
+        self._stop = stop
         self._held = ""
 
     def feed(self, raw: bytes, final: bool = False) -> tuple[str, bool]:
@@ -232,7 +239,6 @@ class TextOut:
 
     def _open_prefix(self) -> int:
         """Length of the longest tail of the held text with which a stop string begins."""
-        return max(
-            (n for word in self._stop for n in range(1, len(word)) if self._held.endswith(word[:n])),
-            default=0,
-        )
+        held = len(self._held)
+        lengths = ((word, n) for word in self._stop for n in range(1, min(len(word), held + 1)))
+        return max((n for word, n in lengths if self._held.endswith(word[:n])), default=0)

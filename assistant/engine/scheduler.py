@@ -8,16 +8,18 @@ What is read for a request goes before what is read ahead, which gets a step onl
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Iterable
+from dataclasses import replace
 
 from assistant.engine.backend import Backend, Row
+from assistant.engine.batch import build_batch
 from assistant.engine.lookup import Lookup
 from assistant.engine.requests import Part, Reading, Request, Slot, TextOut
 from assistant.engine.store import KVStore, PrefixCache, shared
 from assistant.engine.types import Finish, Piece
 
-_TILE = 32  # rows that llama.cpp's matrix kernels for AMX compute at a time; others have smaller ones
+log = logging.getLogger(__name__)
 
 
 class Scheduler:
@@ -46,50 +48,55 @@ class Scheduler:
         return bool(self.waiting or self.readings) or any(slot.job for slot in self._slots)
 
     def step(self) -> bool:
-        """Computes one batch. Returns False when there was nothing to compute."""
+        """Computes one batch. Returns False when there was nothing to compute.
+
+        What goes wrong in it ends the jobs concerned; only a mistake in taking and admitting them is raised.
+        """
         self._drop_unwanted()
+        self._pause_unasked()
         self._admit()
-        rows = self._build_batch()
+        rows = build_batch(self._slots, bool(self.waiting), self._backend.batch, self._drafts)
         if not rows:
             return False
         try:
             outputs = self._backend.decode([row for _, row in rows])
-        except Exception as error:  # noqa: BLE001 - those concerned are told; the others go on
+            for (slot, row), index in zip(rows, outputs, strict=True):
+                self._advance(slot, row, index)
+        except Exception as error:
+            log.exception("A step failed.")
             self._fail(error)
-            return True
-        for (slot, row), index in zip(rows, outputs, strict=True):
-            slot.tokens.extend(row.tokens)
-            if isinstance(slot.job, Reading) and not slot.pending:
-                self._keep(slot, slot.job)
-            elif row.logits:
-                self._deliver(slot, row, index)
         return True
 
     def fail_all(self, error: Exception) -> None:
         """Ends every job, waiting or running, with `error`."""
         while self.waiting:
-            self.waiting.popleft().emit(error)
+            self.waiting.popleft().end(error)
         while self.readings:
             self.readings.popleft().future.set_exception(error)
         self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """Ends the jobs that run, and the requests that wait for what was being read."""
-        for slot in [slot for slot in self._slots if slot.job]:
-            job = self._release(slot)
-            if isinstance(job, Request):
-                job.emit(error)
-            else:
-                job.future.set_exception(error)
-                for request in [r for r in self.waiting if job.part in r.prompt.kept]:
-                    self.waiting.remove(request)
-                    request.emit(error)
+        """Ends the jobs that run."""
+        for slot in self._slots:
+            self._fail_job(slot, error)
         self._backend.clear()  # after a failed decode the state of its cells is unknown
+
+    def _fail_job(self, slot: Slot, error: Exception) -> None:
+        """Ends a slot's job, if it has one, and the requests that wait for what was being read."""
+        if isinstance(slot.job, Request):
+            slot.job.end(error)
+        elif slot.job:
+            slot.job.future.set_exception(error)
+            for request in [request for request in self.waiting if slot.job.part in request.prompt.kept]:
+                self.waiting.remove(request)
+                request.end(error)
+        if slot.job:
+            self._release(slot)
 
     def _drop_unwanted(self) -> None:
         for request in [request for request in self.waiting if request.unwanted]:
             self.waiting.remove(request)
-            request.emit(request.done("cancelled"))
+            request.end(request.done("cancelled"))
         for reading in [reading for reading in self.readings if reading.unwanted]:
             self.readings.remove(reading)
             reading.future.cancel()
@@ -100,6 +107,13 @@ class Scheduler:
                 job = self._release(slot)
                 assert isinstance(job, Reading)
                 job.future.cancel()
+
+    def _pause_unasked(self) -> None:
+        """What was read for requests that are gone is read ahead from now on: others go first, and it is kept."""
+        asked = {part.key for request in self.waiting for part in request.prompt.kept}
+        for job in (*self.readings, *(slot.job for slot in self._slots)):
+            if isinstance(job, Reading) and job.part.key not in asked:
+                job.background = True
 
     # Admission
 
@@ -118,7 +132,6 @@ class Scheduler:
                 break  # else others could take each place that is freed
             slot = self._slot_for(request) or (self._slot_for(request) if self._put_off() else None)
             if slot:
-                self.waiting.remove(request)
                 self._place(slot, request)
             elif not request.weighs:
                 break  # who does not fit yet waits, and so do those behind
@@ -133,7 +146,7 @@ class Scheduler:
         return self._free_slot(request.room - (self._nearest(request)[0] if request.weighs else 0))
 
     def _start_readings(self) -> None:
-        for reading in list(self.readings):
+        for reading in sorted(self.readings, key=lambda reading: reading.background):
             if not self._start_reading(reading):
                 break
 
@@ -206,13 +219,22 @@ class Scheduler:
         for slot in found:
             reading = self._release(slot)
             assert isinstance(reading, Reading)
-            self.readings.append(reading)
+            self.readings.append(replace(reading))  # not itself: who shared its cells knows the job by identity
         return bool(found)
 
     def _place(self, slot: Slot, request: Request) -> None:
-        """Loads what is known of the prompt: the longest prefix of an earlier one, and the kept parts behind it."""
+        """Gives a request its slot."""
+        self.waiting.remove(request)
         slot.job = request
         request.work_begins()
+        try:
+            self._prepare(slot, request)
+        except Exception as error:
+            log.exception("An answer could not be begun.")
+            self._fail_job(slot, error)
+
+    def _prepare(self, slot: Slot, request: Request) -> None:
+        """Loads what is known of the prompt: the longest prefix of an earlier one, and the kept parts behind it."""
         known = self._load_prefix(slot, request)
         at = 0
         for part in request.prompt.kept:
@@ -264,39 +286,17 @@ class Scheduler:
 
     # Steps
 
-    def _build_batch(self) -> list[tuple[Slot, Row]]:
-        """One token for each user who is decoding, then unread tokens, shared evenly among those who read."""
-        decoding = [slot for slot in self.running if slot.request and slot.request.completion]
-        rows = [(slot, self._decode_row(slot, len(decoding))) for slot in decoding]
-        reading = sorted(self._readers(decoding), key=lambda slot: len(slot.pending))
-        used = sum(len(row.tokens) for _, row in rows)
-        budget = self._backend.batch - used
-        if decoding and sum(len(slot.pending) for slot in reading) > budget:  # else one step ends all waiting
-            budget = _beside(used, self._backend.batch) - used
-        for left, slot in zip(range(len(reading), 0, -1), reading, strict=True):
-            share = min(-(-budget // left), len(slot.pending))
-            if share:
-                rows.append((slot, slot.row(share)))
-                budget -= share
-        return rows
-
-    def _decode_row(self, slot: Slot, users: int) -> Row:
-        """The latest token of an answer, and what may follow it."""
-        request = slot.request
-        assert request is not None
-        guesses = request.guess(min(self._drafts, self._backend.batch - users) // users)
-        return Row(slot.sequence, len(slot.tokens), (*slot.pending, *guesses), logits=True, guesses=len(guesses))
-
-    def _readers(self, decoding: Iterable[Slot]) -> list[Slot]:
-        """Slots with unread tokens; what is read ahead pauses while anyone waits for an answer."""
-        busy = bool(self.waiting or self.running)
-        return [
-            slot
-            for slot in self._slots
-            if slot.job
-            and slot not in decoding
-            and not (busy and isinstance(slot.job, Reading) and slot.job.background)
-        ]
+    def _advance(self, slot: Slot, row: Row, index: int) -> None:
+        """Takes what was computed for a slot. Where that fails, the cells of the others are as they should be."""
+        slot.tokens.extend(row.tokens)
+        try:
+            if isinstance(slot.job, Reading) and not slot.pending:
+                self._keep(slot, slot.job)
+            elif row.logits:
+                self._deliver(slot, row, index)
+        except Exception as error:
+            log.exception("What a step computed could not be used.")
+            self._fail_job(slot, error)
 
     def _keep(self, slot: Slot, reading: Reading) -> None:
         """Stores the cells of a part that has been read, and hands them to those who wait for them."""
@@ -347,7 +347,7 @@ class Scheduler:
             text, _ = request.text.feed(b"", final=True)
             if text:
                 request.emit(Piece(text))
-        request.emit(request.done(finish))
+        request.end(request.done(finish))
         if finish != "cancelled" and not request.weighs and self._backend.cuts:  # what was weighed does not come again
             self._prefixes.put(tuple(slot.tokens), self._backend.save(slot.sequence, 0, len(slot.tokens)))
         self._release(slot)
@@ -356,15 +356,7 @@ class Scheduler:
         """Takes the job from its slot and frees the slot's cells."""
         assert slot.job is not None
         job, slot.job, slot.tokens, slot.source = slot.job, None, [], None
+        self._backend.truncate(slot.sequence, 0)
         if isinstance(job, Request) and job.sampler:
             job.sampler.close()
-        self._backend.truncate(slot.sequence, 0)
         return job
-
-
-def _beside(used: int, batch: int) -> int:
-    """Tokens in a step in which `used` are of answers: a long prompt must not hold up those who follow theirs.
-
-    Whole tiles, as a tile that is begun costs as much as a full one (docs/lab.md).
-    """
-    return min(batch, max(batch // 8, _TILE * (used // _TILE + 1)))

@@ -107,7 +107,8 @@ class KVStore:
             if raw[:_HEAD] != _head(data):
                 self._discard(path, len(raw))
                 return None
-            os.utime(path)  # the time of last use decides what goes first
+            with suppress(OSError):  # the time of last use decides what goes first; some folders can only be read
+                os.utime(path)
         except FileNotFoundError:
             return None
         except OSError as error:

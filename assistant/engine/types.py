@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 Finish = Literal["stop", "length", "cancelled"]
 
+MAX_STOPS = 16
+MAX_STOP_CHARS = 200  # each token of an answer is held against every beginning of every stop
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -31,6 +34,7 @@ class Segment:
 class Params:
     """How to generate. `temperature` 0 is greedy; `top_p` 1 and `min_p` 0 leave every token in.
 
+    `stop` has at most MAX_STOPS texts of 1 to MAX_STOP_CHARS characters.
     `grammar` is GBNF with a rule `root`, which the text then follows as far as it comes; "" leaves the text free.
     `watch` is told the hidden state that the answer begins with, where the engine watches a layer, and says whether to
     write on; if not, the answer ends without a word. It is called in the engine's thread.
@@ -109,7 +113,7 @@ class Totals:
     requests: int = 0
     failed: int = 0
     cancelled: int = 0
-    weighed: int = 0  # requests that wrote nothing and only compared words; they are in no other count
+    weighed: int = 0  # requests that only compared words, however they ended; they are in no other count
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0

@@ -67,7 +67,7 @@ class Look:
 
     def goes_on(self, index: int) -> bool:
         """Tells what was seen, the first time only, and returns the answer to it. True where nothing was seen, and
-        where telling it failed, as an exception here would end the engine.
+        where telling it failed, as an exception here would end the answer.
         """
         hidden = self._watch.row(index) if self._watch else None
         self.close()
