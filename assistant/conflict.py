@@ -49,8 +49,8 @@ _NOT_DENIED = re.compile(  # "not only", "no later than": nothing is denied, or 
     re.IGNORECASE,
 )
 _AUXILIARIES = terms(
-    "do does did don't doesn't didn't isn't aren't wasn't weren't won't can't couldn't wouldn't shouldn't hasn't haven't "
-    "hadn't"
+    "do does did don't doesn't didn't isn't aren't wasn't weren't won't can't couldn't wouldn't shouldn't hasn't "
+    "haven't hadn't"
 )
 _LIST = re.compile(r"\d[\s%]*(?:[,;/、]|and\b|or\b|und\b|y\b|et\b|和|或)\s*(?:and\s+|or\s+)?\d", re.IGNORECASE)
 _CLAUSE = re.compile(r"[,;:.!?()]|\b(?:but|and|or|which|that|who|aber|und|dass|pero|que|mais|et)\b", re.IGNORECASE)

@@ -368,7 +368,11 @@ def test_scans_in_an_archive_are_read_when_tesseract_is_there(fake: Fake, folder
         archive.writestr("scan.pdf", pdf([IMAGE]))
         archive.writestr("b.txt", "Words of b.")
     assert add(folder)["a.zip/scan.pdf"][0] == "failed"
-    assert {outcome for outcome, _ in add(folder).values()} == {"unchanged"}
+    assert {name: outcome for name, (outcome, _) in add(folder).items()} == {
+        "a.zip": "unchanged",
+        "a.zip/scan.pdf": "failed",  # told again
+        "a.zip/b.txt": "unchanged",
+    }
     fake.says(hocr("Scanned words."))
     found = {name: outcome for name, (outcome, _) in add(folder).items()}
     assert found == {"a.zip/scan.pdf": "added", "a.zip/b.txt": "unchanged", "a.zip": "changed"}
