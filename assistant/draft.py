@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from assistant.attribution import attributed
 from assistant.cite import Candidate, Citer
 from assistant.conflict import disagreeing
 from assistant.evidence import denies, names
@@ -227,14 +228,22 @@ class Draft:
             yield from self._stand(closed, "unchecked")
 
     def _stand(self, closed: _Closed, verdict: Verdict) -> Iterator[Written]:
+        text = closed.text
         if self._strict:
-            yield self._token(self._gap + closed.text + self._markers(closed.cited))
+            text = self._attributed(closed, verdict)
+            yield self._token(self._gap + text + self._markers(closed.cited))
             self._gap = closed.space or " "
         cited = self._citer.cite(closed.cited)
-        self.sentences.append(Sentence(closed.text, verdict, tuple(citation.n for citation in cited)))
+        self.sentences.append(Sentence(text, verdict, tuple(citation.n for citation in cited)))
         yield SentenceChecked(self.sentences[-1], cited)
         if verdict != "unsupported" and closed.carried_by:
             self._stands.append((closed.claim, closed.carried_by))
+
+    def _attributed(self, closed: _Closed, verdict: Verdict) -> str:
+        """The sentence, with who says it where its best source quotes somebody for it."""
+        if verdict != "supported" or not closed.carried_by:
+            return closed.text
+        return attributed(closed.text, closed.carried_by[0].quote, [sentence.text for sentence in self.sentences])
 
     def _stood(self, text: str) -> bool:
         """Whether a second try says again what stands there."""

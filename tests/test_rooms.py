@@ -71,7 +71,8 @@ STAGES = {
     "groundedness": {"pairs", "terms"},
     "abstain": {"passages"},
     "conflict": {"cite", "dates", "evidence", "terms"},
-    "draft": {"cite", "conflict", "evidence", "markers", "terms"},
+    "attribution": {"terms"},
+    "draft": {"attribution", "cite", "conflict", "evidence", "markers", "terms"},
     "walk": set(),
 }
 WIRING = {"chain", "ingest", "ingest_run", "opening", "runnables", "writing"}

@@ -1,0 +1,81 @@
+"""Who says what an answer says, where its source reports it as somebody's words and the answer does not. Pure.
+
+A model that is asked to name who says it often does not; so what a ministry claims would stand as a fact. Only English
+forms are known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from assistant import sentences
+from assistant.terms import terms
+
+_CARRIED = 0.5  # share of a sentence's terms that the reported words have
+_LONGEST = 60  # characters of who says it
+_VERBS = (
+    r"(?:(?:has|have|had|also|later|further)\s+)*(?:said|says|noted|notes|stated|states|told|added|adds|announced|claimed|"
+    r"claims|argued|argues|warned|warns|stressed|stresses|emphasi[sz]ed|emphasi[sz]es|explained|explains|insisted|insists|"
+    r"reiterated|remarked|declared|pointed out|points out|believes|believed)\b"
+)
+_NAME = r"(?:[A-Z][\w'’-]*\.?\s+){0,5}[A-Z][\w'’-]*"
+_OFFICE = (
+    r"(?<!of )[Tt]he\s+(?:company|ministry|government|agency|report|study|authors?|police|court|bank|union|group|"
+    r"university|spokes(?:person|man|woman)|minister|president|commission|committee|firm|manufacturer|association|"
+    r"institute|party)"
+)
+_SAYS = re.compile(rf"(?<![\w'’-])(?P<who>{_NAME}|{_OFFICE})\s+{_VERBS}(?:\s+[a-z]+){{0,2}}?,?\s*(?:that\b)?")
+_ACCORDING = re.compile(rf"\b[Aa]ccording to (?P<who>(?:the |an? )?[^,.;:()\n]{{2,{_LONGEST}}}?)(?=[,.;:()\n]|$)")
+_TOLD = re.compile(rf"\b(?:according to|{_VERBS})", re.IGNORECASE)
+_OPENERS = frozenset(
+    """On In At Yesterday Today However Meanwhile But And Also Earlier Later Moreover Then Still When While As After
+    Before Since For Instead Recently Now Thus So
+    """.split()  # noqa: SIM905 - a list of so many quoted words reads worse
+)
+_PRONOUNS = frozenset(
+    """He She It They We I You Who This That These Those There What
+    """.split()  # noqa: SIM905 - as above
+)
+
+
+def attributed(sentence: str, quote: str, before: Sequence[str]) -> str:
+    """The sentence with ", according to ..." at its end, where the source quotes somebody for it who is named neither
+    in it nor in the sentences before; else the sentence.
+    """
+    if not sentence.endswith(".") or _TOLD.search(sentence):
+        return sentence
+    who = speaker(sentence, quote)
+    named = terms(" ".join([sentence, *before]))
+    return f"{sentence[:-1]}, according to {who}." if who and not terms(who) & named else sentence
+
+
+def speaker(sentence: str, quote: str) -> str | None:
+    """Who the quote gives as saying what the sentence says; None where it is nobody, or only a pronoun tells."""
+    wanted = terms(sentence)
+    for span in sentences.spans(quote):
+        part = quote[span.start : span.end]
+        for match in (*_SAYS.finditer(part), *_ACCORDING.finditer(part)):
+            who = _name(match["who"])
+            if who and any(
+                len(wanted & terms(reported)) >= max(_CARRIED * len(wanted), 1) for reported in _reported(part, match)
+            ):
+                return who
+    return None
+
+
+def _reported(part: str, match: re.Match[str]) -> list[str]:
+    """What may be reported: all behind "X said that"; what stands before ", X said" or around "according to X"."""
+    before, after = part[: match.start()].rstrip(), part[match.end() :]
+    if match.re is _ACCORDING:
+        return [f"{before} {after}"]
+    return [after, before] if before.endswith((",", "”", '"')) else [after]
+
+
+def _name(who: str) -> str | None:
+    words = who.split()
+    while words and words[0] in _OPENERS:
+        words = words[1:]
+    if not words or words[0] in _PRONOUNS or not any(map(str.isalpha, words[-1])):
+        return None
+    return " ".join(["the" if words[0] == "The" else words[0], *words[1:]])

@@ -1,0 +1,69 @@
+"""Who says what an answer says, taken from the source's own words."""
+
+from __future__ import annotations
+
+import pytest
+
+from assistant.attribution import attributed
+from assistant.cite import Citer
+from assistant.draft import Draft
+from assistant.records import Chunk, Hit, Token, Verdict
+
+SALES = "Sales rose by 5% in 2024."
+
+
+@pytest.mark.parametrize(
+    ("quote", "who"),
+    [
+        ("Sales rose by 5% in 2024, the company said.", "the company"),
+        ("The company said on Monday that sales rose by 5% in 2024.", "the company"),
+        ("According to the World Bank, sales rose by 5% in 2024.", "the World Bank"),
+        ("Sales rose by 5% in 2024, according to a report by the WHO.", "a report by the WHO"),
+        ("“Sales rose by 5% in 2024,” Jane Doe told reporters in Bonn.", "Jane Doe"),
+        ("However, Foreign Ministry spokesperson Mao Ning noted that sales rose by 5% in 2024.", "Mao Ning"),
+        ("The report states that sales rose by 5% in 2024. It is long.", "the report"),
+    ],
+)
+def test_who_is_quoted_is_named(quote: str, who: str) -> None:
+    assert attributed(SALES, quote, []) == f"Sales rose by 5% in 2024, according to {who}."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "quote", "before"),
+    [
+        (SALES, "She noted that sales rose by 5% in 2024.", []),  # who she is, is not known here
+        (SALES, "Sales rose by 5% in 2024. The company said it was happy.", []),  # said of something else
+        (SALES, SALES, []),
+        ("Jane Doe says sales rose by 5% in 2024.", "Jane Doe said sales rose by 5% in 2024.", []),
+        ("Doe saw sales rise by 5% in 2024.", "Jane Doe said sales rise by 5% in 2024.", []),
+        (SALES, "Jane Doe said sales rose by 5% in 2024.", ["Jane Doe reported good news."]),
+        ("Sales rose by 5% in 2024", "Jane Doe said sales rose by 5% in 2024.", []),  # a line of a list
+        ("销售额在2024年增长了5%。", "Jane Doe said sales rose by 5% in 2024.", []),
+    ],
+)
+def test_else_the_sentence_stays(sentence: str, quote: str, before: list[str]) -> None:
+    assert attributed(sentence, quote, before) == sentence
+
+
+class Says:
+    done = True
+
+    def __init__(self, verdict: Verdict) -> None:
+        self._verdict = verdict
+
+    def verdict(self) -> Verdict:
+        return self._verdict
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("strict", "verdict"), [(True, "supported"), (True, "unchecked"), (False, "supported")])
+def test_only_what_was_checked_before_it_is_shown_is_attributed(strict: bool, verdict: Verdict) -> None:
+    text = "The company said that sales rose by 5% in 2024."
+    citer = Citer("?", [Hit(Chunk("c", "d", text, 0, len(text), file="d.txt"), 1.0)])
+    draft = Draft(citer, lambda _: Says(verdict), strict=strict)
+    written = [*draft.feed(SALES), *draft.flush()]
+    added = ", according to the company" if strict and verdict == "supported" else ""
+    assert draft.sentences[0].text == f"Sales rose by 5% in 2024{added}."
+    assert "".join(one.text for one in written if isinstance(one, Token)) == f"{draft.sentences[0].text} [1]"
