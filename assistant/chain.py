@@ -281,7 +281,8 @@ class Assistant:
 
         if sampling.grammar:
             return VerbatimDraft(Citer(question, prompt.hits), begin)
-        return Draft(Citer(question, prompt.hits), begin, self._strict)
+        nearest = checker.nearest if checker else None
+        return Draft(Citer(question, prompt.hits), begin, self._strict, nearest)
 
     def _answer(self, question: str, prompt: Prompt, writing: Writing, reason: AbstainReason | None) -> Answer:
         draft = writing.draft

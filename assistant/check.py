@@ -141,6 +141,16 @@ class Checker:
         """The same, whatever the language."""
         return self._evidence.features(sentence, "\n\n".join(passages)) if passages else {}
 
+    def nearest(self, sentence: str, texts: Sequence[str]) -> int | None:
+        """Which of the texts says nearly what the sentence says, in words of its own; None for none, and where they
+        cannot be compared.
+        """
+        try:
+            return self._evidence.nearest(sentence, texts)
+        except AssistantError as error:
+            log.warning("A sentence stays without a source: %s", error.message)
+            return None
+
     def verdict(self, support: float) -> Verdict:
         if math.isnan(support):
             return "unchecked"

@@ -6,7 +6,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from assistant.attribution import attributed
@@ -45,6 +45,7 @@ class Check(Protocol):
 
 
 Begin = Callable[[str], Check]  # begins the check of a sentence
+Nearest = Callable[[str, Sequence[str]], int | None]  # which of some texts says nearly what a sentence says
 
 
 class Unchecked:
@@ -89,13 +90,16 @@ class Draft:
     clear where the sentence ends: for a word or two.
     """
 
-    def __init__(self, citer: Citer, begin: Begin | None = None, strict: bool = False) -> None:
+    def __init__(
+        self, citer: Citer, begin: Begin | None = None, strict: bool = False, nearest: Nearest | None = None
+    ) -> None:
         self.text = ""
         self.sentences: list[Sentence] = []
         self.failed: list[str] = []
         self._citer = citer
         self._begin: Begin = begin or (lambda _sentence: Unchecked())
         self._strict = strict
+        self._nearest: Nearest = nearest or (lambda _sentence, _texts: None)
         self._stream = SentenceStream()
         self._raw = Markers(citer.sources)
         self._open = ""  # the sentence being written
@@ -230,6 +234,8 @@ class Draft:
     def _stand(self, closed: _Closed, verdict: Verdict) -> Iterator[Written]:
         text = closed.text
         if self._strict:
+            if verdict == "supported" and not closed.cited:
+                closed = replace(closed, cited=self._near(closed.claim))
             text = self._attributed(closed, verdict)
             yield self._token(self._gap + text + self._markers(closed.cited))
             self._gap = closed.space or " "
@@ -238,6 +244,12 @@ class Draft:
         yield SentenceChecked(self.sentences[-1], cited)
         if verdict != "unsupported" and closed.carried_by:
             self._stands.append((closed.claim, closed.carried_by))
+
+    def _near(self, claim: str) -> tuple[Candidate, ...]:
+        """The sentence of a source that says in other words what none says in the claim's."""
+        single = [candidate for candidate in self._citer.candidates if not candidate.joined]
+        found = self._nearest(claim, [candidate.quote for candidate in single])
+        return () if found is None else (single[found],)
 
     def _attributed(self, closed: _Closed, verdict: Verdict) -> str:
         """The sentence, with who says it where its best source quotes somebody for it."""

@@ -40,6 +40,7 @@ _WIDER = 0.05  # share that one more sentence must add
 _BEST = 2  # sentences embedded beside the best window
 _TEXTS_KEPT = 8
 _VECTORS_KEPT = 4096
+_NEAR = 0.65  # cosine that a text near a sentence has; three quarters of those that carry one in other words have it
 
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 # What denies in English, German, French, Spanish, Portuguese, Italian and Chinese. "No. 5" denies nothing, nor does
@@ -67,6 +68,7 @@ class Evidence:
     """Measures claims against texts. Safe to use from several threads."""
 
     def __init__(self, embedder: Embeds) -> None:
+        self._embedder = embedder
         self._source = lru_cache(_TEXTS_KEPT)(_Source)
         self._vector = lru_cache(_VECTORS_KEPT)(lambda text: embedder.embed([text])[0])
 
@@ -80,6 +82,15 @@ class Evidence:
         longer = [sentence for sentence in said if len(in_order(sentence)) > 1]
         found = [self._features(sentence, source) for sentence in longer or said]
         return {name: sum(one[name] for one in found) / len(found) for name in FEATURES} if found else {}
+
+    def nearest(self, sentence: str, texts: Sequence[str]) -> int | None:
+        """Which of the texts is the nearest in meaning; None where none is near."""
+        if not texts:
+            return None
+        vectors = self._embedder.embed(texts)
+        alike = vectors @ self._vector(sentence)
+        best = int(alike.argmax())
+        return best if alike[best] >= _NEAR else None
 
     def _features(self, claim: str, source: _Source) -> dict[str, float]:
         order = in_order(claim)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import real_model
 from fake_embedder import FakeEmbedder
 
 from assistant.check import FEATURES, KNOWN, STATED, Ask, Checker, Weights, WordsWeights
+from assistant.embedder import Embedder
 from assistant.errors import BadInput, EngineFailed, ModelDamaged
 from assistant.languages import foreign
 from assistant.records import Chunk, Hit
@@ -161,3 +164,33 @@ def test_damaged_weights_are_told(tmp_path: Path, kind: type[Weights] | type[Wor
     (tmp_path / "check.json").write_text("{}")
     with pytest.raises(BadInput, match=r"check\.json"):
         kind.read(tmp_path / "check.json")
+
+
+def test_the_nearest_text_has_to_be_near() -> None:
+    checker = Checker(FakeEmbedder(), weights())
+    texts = ["Engineers dug for years.", "The Northern Line opened in 1890, they say.", "A museum."]
+    assert checker.nearest(SAID, texts) == 1
+    assert checker.nearest(SAID, texts[::2]) is None
+    assert checker.nearest(SAID, []) is None
+
+
+def test_texts_that_cannot_be_compared_have_no_nearest() -> None:
+    embedder = FakeEmbedder()
+    checker = Checker(embedder, weights())
+
+    def damaged(_: object) -> Any:
+        raise ModelDamaged("It is damaged.", "Pull it again.")
+
+    embedder.embed = damaged  # type: ignore[method-assign]
+    assert checker.nearest(SAID, [TEXT]) is None
+
+
+@pytest.mark.real
+def test_the_nearest_says_it_in_other_words() -> None:
+    model = real_model("all-minilm-l6-v2")
+    embedder = Embedder(model.name, model.paths["model"], model.paths["tokenizer"], model.sha256)
+    with closing(embedder):
+        checker = Checker(embedder, weights())
+        texts = ["The museum is closed on Mondays.", "The telescope is open to researchers from all over the world."]
+        assert checker.nearest("Yes, foreign scientists can use the telescope.", texts) == 1
+        assert checker.nearest("Bananas cost two euros.", texts) is None

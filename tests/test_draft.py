@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from assistant.cite import Citer
 from assistant.draft import Check, Draft, VerbatimDraft, Written
 from assistant.records import Chunk, Hit, Pending, SentenceChecked, Token, Verdict
+from assistant.sentences import spans
 from assistant.terms import terms
 
 TEXT = (
@@ -508,3 +510,41 @@ def test_strict_text_is_what_was_shown_whatever_fails(pieces: list[str], fails: 
     events = [event for piece in pieces for event in draft.feed(piece)] + list(draft.flush())
     assert shown(events) == draft.text
     assert all(sentence.text in draft.text for sentence in draft.sentences)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "strict", "near", "cited"),
+    [
+        ("supported", True, 0, (1,)),
+        ("supported", True, None, ()),
+        ("unchecked", True, 0, ()),
+        ("supported", False, 0, ()),
+    ],
+)
+def test_what_no_words_carry_is_tied_to_the_nearest_sentence(
+    verdict: Verdict, strict: bool, near: int | None, cited: tuple[int, ...]
+) -> None:
+    asked: list[list[str]] = []
+
+    def nearest(_: str, texts: Sequence[str]) -> int | None:
+        asked.append(list(texts))
+        return near
+
+    said = "Trains began to run underground."
+    draft = Draft(Citer("?", [hit(TEXT)]), lambda _: Late(verdict), strict, nearest)
+    list(draft.feed(said))
+    list(draft.flush())
+    assert [sentence.citations for sentence in draft.sentences] == [cited]
+    if cited:
+        assert asked == [[TEXT[span.start : span.end] for span in spans(TEXT)]]
+        assert draft.text == f"{said} [1]"
+
+
+def test_what_words_carry_asks_for_nothing_nearer() -> None:
+    def nearest(*_: object) -> int | None:
+        raise AssertionError
+
+    draft = Draft(Citer("?", [hit(TEXT)]), lambda _: Late("supported"), True, nearest)
+    list(draft.feed("The Northern Line opened in 1890."))
+    list(draft.flush())
+    assert draft.sentences[0].citations == (1,)
