@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant import sentences
+from assistant.dates import is_month
 from assistant.records import Hit, Message
 from assistant.terms import terms
 
@@ -60,7 +61,7 @@ def before(history: Sequence[Message]) -> str:
     for turn in reversed(history):
         if turn.role == "user" and len(asked) < _BACK:
             asked.insert(0, turn.content)
-            if len(terms(turn.content)) >= _WHOLE:
+            if sum(not is_month(term) for term in terms(turn.content)) >= _WHOLE:  # "And in May 2019?" has one
                 break
     return "\n".join(asked)
 

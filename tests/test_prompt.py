@@ -140,6 +140,8 @@ def test_what_a_short_follow_up_refers_to_is_looked_for_further_back() -> None:
     assert before(history[:6]) == "\n".join(asked[1:3])
     assert before(history) == "\n".join(asked[1:])
     assert before([]) == ""
+    months = [Message("user", asked[1]), Message("user", "And in May 2019?")]
+    assert before(months) == f"{asked[1]}\nAnd in May 2019?"
 
 
 @pytest.mark.parametrize(("name", "text"), [("question", "no placeholder"), ("system", "$what")])

@@ -60,7 +60,7 @@ STAGES = {
     "retrieve": {"embedder", "index", "library", "pairs", "boilerplate", "hints", "late", "likeness"},
     "terms": {"dates", "languages", "numerals"},
     "numerals": set(),
-    "passages": {"terms"},
+    "passages": {"dates", "terms"},
     "prompt": {"passages"},
     "languages": set(),
     "cite": {"languages", "terms"},
