@@ -107,7 +107,7 @@ class Evidence:
             "together": max(_part(facts, has) for has in source.facts),
             "numbers_missing": 1 - _part(counted, source.terms | source.dates),
             "names_missing": 1 - _part(named, source.terms),
-            "replaced": float(replaced(claim, nearest, source.opening(claim), source.opening(nearest))),
+            "replaced": float(replaced(claim, nearest)),
             "denied": float(denies(claim) != denies(best)),
         }
 
@@ -129,18 +129,9 @@ class _Source:
         self.pairs = frozenset(chain.from_iterable(map(pairwise, ordered)))
         self.dates = frozenset(date.iso for date in dates.find(text))
         self.facts = [terms | numbers(sentence) for terms, sentence in zip(has, self.sentences, strict=True)]
-        self._named = frozenset[str]().union(*map(names, self.sentences))
         self._has = has
         self._weights = {term: math.log1p(len(has) / count) for term, count in counts.items()}
         self._unknown = math.log1p(len(has) + 1)
-
-    def opening(self, sentence: str) -> frozenset[str]:
-        """The terms of a sentence's first word, if it seems to be a name: one of those within this text's sentences,
-        or a word that it does not have.
-        """
-        word = _WORD.search(sentence)
-        found = frozenset(in_order(word[0])) if word and word[0][0].isupper() else frozenset[str]()
-        return frozenset(term for term in found if term in self._named or term not in self.terms)
 
     def text(self, first: int, count: int) -> str:
         return " ".join(self.sentences[first : first + count])
@@ -195,16 +186,11 @@ def _part(wanted: frozenset[Any], has: frozenset[Any], otherwise: float = 1.0) -
     return len(wanted & has) / len(wanted) if wanted else otherwise
 
 
-def replaced(
-    claim: str, sentence: str, opens: frozenset[str] = frozenset(), there_opens: frozenset[str] = frozenset()
-) -> bool:
-    """Whether, with the two aligned by their terms, one has a number or name where the other has another.
-
-    `opens` and `there_opens` are terms of their first words that are names.
-    """
+def replaced(claim: str, sentence: str) -> bool:
+    """Whether, with the two aligned by their terms, one has a number or name where the other has another."""
     said, there = in_order(claim), in_order(sentence)
     has, said_too = frozenset(there) | readings(sentence), frozenset(said) | readings(claim)
-    kinds = [(numbers(claim), numbers(sentence)), (names(claim) | opens, names(sentence) | there_opens)]
+    kinds = [(numbers(claim), numbers(sentence)), (names(claim), names(sentence))]
     for what, start, end, begin, stop in SequenceMatcher(None, said, there, autojunk=False).get_opcodes():
         if what == "replace" and end - start <= _PLACE and stop - begin <= _PLACE:
             gone, new = frozenset(said[start:end]), frozenset(there[begin:stop])

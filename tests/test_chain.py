@@ -75,6 +75,9 @@ class Says(Checker):
     def support(self, found: Any, stated: float | None, known: float | None = None) -> float:
         return 1.0 if stated and stated > 0 and (known is None or known > 0) else 0.0
 
+    def nearest(self, *_: object) -> int | None:
+        return None
+
     def verdict(self, support: float) -> Any:
         return "supported" if support else "unsupported"
 
