@@ -23,6 +23,7 @@ _LEAST = 3  # terms besides the number; a frame of fewer words fits too much
 _MORE = 8  # of them, for each of which a source may have one word more and still speak of the same
 _TOLD = 0.5  # share of them beside which a sentence tells the same
 _YEARS = range(1000, 2200)
+_YEAR_DIGITS = 4
 _SCALE = 1000  # of thousands, millions and 万: by this or more, written beside the number or in its zeros
 _CLOSE = 0.05  # a number rounded by more than this share tells something else: 10 is not 12, 30% not 32%
 _CLOCK = re.compile(r"\d:\d\d")
@@ -224,7 +225,7 @@ def _same(said: str, there: str) -> bool:
         one, other = float(said), float(there)
     except ValueError:  # a date
         return False
-    if not one or not other:
+    if not one or not other or math.inf in (one, other):
         return one == other
     power = round(math.log10(other / one)) if abs(math.log10(other / one)) >= math.log10(_SCALE) - 0.5 else 0
     return _rounds(said, other / 10**power) or _rounds(there, one * 10**power)
@@ -239,4 +240,4 @@ def _rounds(number: str, value: float) -> bool:
 
 
 def _is_year(number: str) -> bool:
-    return number.isdigit() and int(number) in _YEARS
+    return number.isdigit() and len(number) == _YEAR_DIGITS and int(number) in _YEARS

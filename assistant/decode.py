@@ -35,9 +35,7 @@ _MEANT = {
     "euc_kr": "cp949",
     "big5": "big5hkscs",
 }
-_C1 = re.compile(
-    r"[\x80-\x84\x86-\x9f]"
-)  # controls that no text has: letters of another encoding (but for a line end)
+_C1 = re.compile(r"[\x80-\x84\x86-\x9f]")  # controls, but for a line end: letters of another encoding
 _LITTLE = 100  # letters beyond ASCII; of fewer a guess is often wrong
 _TELLING = 4  # so many characters that are valid must tell of UTF-8: fewer may be so by chance
 _MAX_CHAOS = 0.2  # charset_normalizer's share of implausible characters above which a guess is not believed
@@ -78,10 +76,8 @@ def damage(text: str) -> int:
 
 def _doubts(decoded: str, encoding: str) -> tuple[str, ...]:
     letters = sum(not char.isascii() and char.isalpha() for char in decoded)
-    note = (
-        f"Its encoding is not stated, and was guessed as {encoding} from {letters} letters. If they are wrong, save it"
-    )
-    return (f"{note} as UTF-8.",) if 0 < letters < _LITTLE else ()
+    note = f"Its encoding is not stated, and was guessed as {encoding} from {letters} letters."
+    return (f"{note} If they are wrong, save it as UTF-8.",) if 0 < letters < _LITTLE else ()
 
 
 def unified(text: str) -> str:

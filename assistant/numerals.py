@@ -18,6 +18,7 @@ _COMMAS = re.compile(r"[1-9]\d{0,2}(?:,\d\d\d?)*,\d{3}(?:\.\d+)?")  # 2,500; 12,
 _DOTS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+,\d+|[1-9]\d{0,2}(?:\.\d{3}){2,}")  # 1.234,5 and 1.234.567
 _DOT = re.compile(r"(?<![\d.,])[1-9]\d{0,2}\.\d{3}(?!\d|[.,]\d)")  # either
 _WHOLE = re.compile(r"(\d+)\.0+")
+_LONGEST = 20  # digits of a number that is multiplied; what has more counts nothing, and would be rounded or refused
 
 _SCALES = {
     "hundred": 100,
@@ -28,8 +29,8 @@ _SCALES = {
     "million|millions|mio|mn|millionen|millón|millones|milhão|milhões|milione|milioni|百万": 10**6,
     "crore": 10**7,
     "亿|億": 10**8,
-    "billion|billions|bn|mrd|milliarde|milliarden|milliard|milliards|miliardo|miliardi|bilhão|bilhões|mil millones": 10
-    ** 9,
+    "billion|billions|bn|mrd|milliarde|milliarden|milliard|milliards|miliardo|miliardi|bilhão|bilhões": 10**9,
+    "mil millones": 10**9,
     "trillion|trillions|tn|万亿|萬億": 10**12,
 }
 _SCALE = {name: value for names, value in _SCALES.items() for name in names.split("|")}
@@ -102,7 +103,7 @@ def readings(text: str) -> Iterator[str]:
 
 def _times(number: str, scale: int) -> str:
     value = plain(number)
-    if value.count(".") > 1:
+    if value.count(".") > 1 or len(value) > _LONGEST:
         return number
     return f"{Decimal(value) * scale:f}".rstrip("0").rstrip(".") if "." in value else str(int(value) * scale)
 

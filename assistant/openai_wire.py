@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from assistant.engine import MAX_STOP_CHARS
 from assistant.errors import UnknownModel
 from assistant.openai_errors import BadParameter, UnsupportedParameter, short
 from assistant.question import unicode
@@ -25,7 +26,6 @@ from assistant.wire import answer_json
 
 ALIAS = "assistant"  # a model name that always means the loaded model
 MAX_STOPS = 4
-MAX_STOP_CHARS = 200
 MAX_EMBEDDING_INPUTS = 2048
 CHAT_REPLY: dict[str, Any] = {  # for the API's description
     "description": "OpenAI's chat.completion, with `message.annotations` of type `file_citation` and the whole Answer "

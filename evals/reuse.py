@@ -59,11 +59,13 @@ def _case(question: dict[str, Any], corpus: Sequence[dict[str, Any]], rng: rando
     article = [p for p in corpus if p["title"] == gold["title"] and p["_id"] != gold["_id"]]
     shown = [gold, *rng.sample(article, min(OTHERS, len(article)))]
     rng.shuffle(shown)
-    hits = tuple(
-        Hit(Chunk(p["_id"], p["_id"], p["text"], 0, len(p["text"]), file=p["title"], title=p["title"]), 0.0)
-        for p in shown
-    )
-    return Case(question["_id"], question["text"], tuple(question["answers"]), hits)
+    return Case(question["_id"], question["text"], tuple(question["answers"]), tuple(map(hit, shown)))
+
+
+def hit(paragraph: dict[str, Any]) -> Hit:
+    """A paragraph of corpus.jsonl as what a search finds."""
+    name, title, text = paragraph["_id"], paragraph["title"], paragraph["text"]
+    return Hit(Chunk(name, name, text, 0, len(text), file=title, title=title), 0.0)
 
 
 def right(answer: str, golds: Sequence[str]) -> bool:
@@ -121,26 +123,36 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=4)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
-    if not (given.folder / "questions.jsonl").is_file():
-        sys.exit(f"{given.folder} has no questions.jsonl: give the folder of a data set in the uniform form.")
-    known = _known(given.output)
+    check(given.folder)
+    known = {(row["mode"], row["id"]): row for row in kept(given.output)}
     for mode in given.modes.split(","):
         results = [known[mode, case.id] for case in cases(given.folder, given.questions) if (mode, case.id) in known]
         todo = [case for case in cases(given.folder, given.questions) if (mode, case.id) not in known]
         for result in run(todo, mode, given.users):
             results.append(result)
-            if given.output:
-                with given.output.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(result, ensure_ascii=False) + "\n")
+            keep(given.output, result)
             print(f"{mode}: {len(results)} of {given.questions}", end="\r", file=sys.stderr)
         print(json.dumps(_summary(mode, results)))
 
 
-def _known(output: Path | None) -> dict[tuple[str, str], dict[str, Any]]:
+def check(folder: Path) -> None:
+    """Ends the program where there is no data set."""
+    if not (folder / "questions.jsonl").is_file():
+        sys.exit(f"{folder} has no questions.jsonl: give the folder of a data set in the uniform form.")
+
+
+def kept(output: Path | None) -> list[dict[str, Any]]:
+    """The results of the runs before, with which this one goes on."""
     if output is None or not output.is_file():
-        return {}
-    rows = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
-    return {(row["mode"], row["id"]): row for row in rows}
+        return []
+    return [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+
+
+def keep(output: Path | None, result: dict[str, Any]) -> None:
+    """Adds a result as soon as it is there, where a file for it is given."""
+    if output is not None:
+        with output.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(result, ensure_ascii=False) + "\n")
 
 
 def _summary(mode: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:

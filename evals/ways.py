@@ -30,11 +30,11 @@ from assistant.engine.backend import LlamaBackend, Row, Sampler
 from assistant.engine.requests import Part, TokenPrompt
 from assistant.engine.template import ChatTemplate
 from assistant.prompt import Prompts
-from assistant.records import Chunk, Hit
+from assistant.records import Hit
 from assistant.runnables import to_messages, to_turns
 from assistant.settings import Settings
 from assistant.tuning import engine_config
-from evals.reuse import Case, cases, right
+from evals.reuse import Case, cases, check, hit, keep, kept, right
 
 WAYS = ("full", "alone", "context", "whole")
 CONTEXT = 12_288  # tokens: an article, and the question's own sources beside it
@@ -147,13 +147,12 @@ def chosen(folder: Path, reader: Reader, count: int) -> list[tuple[list[Hit], li
     """Articles that fit, as paragraphs in their order, with their questions: those with most questions a token."""
     corpus = [json.loads(line) for line in (folder / "corpus.jsonl").read_text("utf-8").splitlines()]
     titles: dict[str, list[Hit]] = {}
-    for p in corpus:
-        chunk = Chunk(p["_id"], p["_id"], p["text"], 0, len(p["text"]), file=p["title"], title=p["title"])
-        titles.setdefault(p["title"], []).append(Hit(chunk, 0.0))
+    for paragraph in corpus:
+        titles.setdefault(paragraph["title"], []).append(hit(paragraph))
     asked: dict[str, list[Case]] = {}
     for case in cases(folder, QUESTIONS):
         asked.setdefault(case.hits[0].chunk.title or "", []).append(case)
-    size = {title: sum(reader.engine.count(hit.chunk.text) for hit in titles[title]) for title in asked}
+    size = {title: sum(reader.engine.count(one.chunk.text) for one in titles[title]) for title in asked}
     fitting = [title for title in asked if size[title] < LARGEST]
     fitting.sort(key=lambda title: size[title] / len(asked[title]))
     return [(titles[title], asked[title]) for title in fitting[:count]]
@@ -180,15 +179,11 @@ def main() -> None:
     parser.add_argument("--articles", type=int, default=3)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
-    if not (given.folder / "questions.jsonl").is_file():
-        sys.exit(f"{given.folder} has no questions.jsonl: give the folder of a data set in the uniform form.")
-    lines = given.output.read_text("utf-8").splitlines() if given.output and given.output.is_file() else []
-    results = [json.loads(line) for line in lines]
+    check(given.folder)
+    results = kept(given.output)
     for result in run(given.folder, given.articles, {(one["way"], one["id"]) for one in results}):
         results.append(result)
-        if given.output:
-            with given.output.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(result, ensure_ascii=False) + "\n")
+        keep(given.output, result)
         print(f"{len(results)} answers", end="\r", file=sys.stderr)
     full = {one["id"] for one in results if one["way"] == "full" and one["right"]}
     for way in WAYS:

@@ -164,6 +164,13 @@ def test_one_number_in_two_forms_refutes_nothing(said: str, text: str) -> None:
     assert not refuted(said, [text])
 
 
+def test_numbers_of_any_length_are_compared() -> None:
+    short, long, longer = (f"The long count of the machine was {'9' * n} once." for n in (1, 400, 5000))
+    assert not refuted(long, [longer])
+    assert not refuted(longer, [long])
+    assert refuted(short, [long])
+
+
 @pytest.mark.parametrize(
     ("sentence", "other"),
     [

@@ -99,6 +99,11 @@ def test_any_text_has_terms_that_are_their_own(text: str) -> None:
     assert terms(text) == frozenset(found)
 
 
+@pytest.mark.parametrize("text", ["9" * 5000, "9" * 5000 + " million", "1." + "9" * 5000 + " million"])
+def test_a_number_of_any_length_is_a_term(text: str) -> None:
+    assert len(terms(text)) == 1
+
+
 @given(st.integers(0, 10**6))
 def test_grouping_changes_no_number(number: int) -> None:
     assert terms(f"{number:,}") == terms(str(number)) == {str(number)}

@@ -3,6 +3,17 @@
 from assistant.engine.engine import Engine, Weighing
 from assistant.engine.grammar import schema_grammar
 from assistant.engine.template import Turn
-from assistant.engine.types import Done, EngineConfig, Params, Piece, Segment
+from assistant.engine.types import MAX_STOP_CHARS, Done, EngineConfig, Params, Piece, Segment
 
-__all__ = ["Done", "Engine", "EngineConfig", "Params", "Piece", "Segment", "Turn", "Weighing", "schema_grammar"]
+__all__ = [
+    "MAX_STOP_CHARS",
+    "Done",
+    "Engine",
+    "EngineConfig",
+    "Params",
+    "Piece",
+    "Segment",
+    "Turn",
+    "Weighing",
+    "schema_grammar",
+]
