@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from assistant.embedder import Embedder
     from assistant.index import Index
 
-PIPELINE = 4  # goes up when documents or chunks come to make something else of the same file
+PIPELINE = 5  # goes up when documents or chunks come to make something else of the same file
 BATCH = 32  # chunks embedded and stored at a time; a stop takes effect between two batches
 T = TypeVar("T")
 AWAITS = "-awaits-ocr"  # ends the revision of what was read without its scanned pages

@@ -49,7 +49,12 @@ _CAPTION = re.compile(
 )
 _PART = re.compile(
     r"(?:chapter|part|section|book|act|scene|appendix)\s+[\divxlc]+\b.*|(?:table of )?contents|abstract|introduction|"
-    r"summary|preface|foreword|disclaimer|references|第[一二三四五六七八九十\d]+[章节回].*",
+    r"summary|preface|foreword|disclaimer|references|"
+    r"vorwort|inhalt(?:sverzeichnis)?|einleitung|einführung|zusammenfassung|kapitel \d+\b.*|"
+    r"préface|avant-propos|sommaire|table des matières|résumé|chapitre \d+\b.*|"
+    r"prefacio|prólogo|índice|contenido|introducción|resumen|capítulo \d+\b.*|"
+    r"prefácio|introdução|resumo|sumário|prefazione|introduzione|indice|sommario|capitolo \d+\b.*|"
+    r"第[一二三四五六七八九十\d]+[章节節回].*|目[录錄次]|前言|序言|引言|摘要|はじめに",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"\d{1,2}[.)]\s.*")

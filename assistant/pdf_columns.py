@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 
@@ -31,6 +31,8 @@ class Word:
     x1: float
     y: float  # of the baseline
     size: float
+    bold: bool = False
+    drawn: bool = True  # not the recognised text under a scan, whose sizes are guessed
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ def _settled(words: Sequence[Word]) -> list[Word]:
     for word in words:
         first, last = bisect_left(heights, word.y - reach), bisect_right(heights, word.y + reach)
         base = next((other for other in by_height[first:last] if _carries(other, word)), None)
-        settled.append(Word(word.text, word.x0, word.x1, base.y, word.size) if base else word)
+        settled.append(replace(word, y=base.y) if base else word)
     return settled
 
 

@@ -1,6 +1,6 @@
 """The text of a page from its words: paragraphs and rows of tables, in reading order. Pure.
 
-Regions (`pdf_columns`) are cut into blocks where spacing or letter size changes. Lines of a block are joined where
+Regions (`pdf_columns`) are cut into blocks where spacing, letter size or weight changes. Lines of a block are joined where
 they were only wrapped: where the next line's first word would not have fitted.
 """
 
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from assistant.pdf_columns import GUTTER, NEW_BLOCK, Row, Segment, Word, gaps, leading, regions
@@ -23,26 +25,49 @@ _OPENS_CELL = re.compile(r"[$€£¥(]+")
 _CLOSES_CELL = re.compile(r"[%)]+")
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, a heading or a table. `size` is that of most of its letters in points, 0 where it is not known."""
+
+    text: str
+    size: float = 0.0
+    bold: bool = False  # all of it
+
+
 def text(words: Sequence[Word]) -> str:
     """The page's text: blocks apart by a blank line, cells of a row by " | "."""
-    blocks = (block for region in regions(words) for block in _blocks(region))
-    return "\n\n".join(block for block in blocks if block.strip())
+    return "\n\n".join(block.text for block in blocks(words))
 
 
-def _blocks(rows: Sequence[Row]) -> Iterator[str]:
+def blocks(words: Sequence[Word]) -> list[Block]:
+    """The page's blocks in reading order."""
+    found = (block for region in regions(words) for block in _blocks(region))
+    return [block for block in found if block.text.strip()]
+
+
+def _blocks(rows: Sequence[Row]) -> Iterator[Block]:
     block: list[Row] = []
     usual = leading(rows)
     column = max(row[-1].x1 for row in rows)
     for row in rows:
-        if block and _begins_block(block, row, usual):
-            yield _block(block, column)
+        if block and _begins_block(block, row, usual, column):
+            yield _styled(block, column)
             block = []
         block.append(row)
     if block:
-        yield _block(block, column)
+        yield _styled(block, column)
 
 
-def _begins_block(block: Sequence[Row], row: Row, usual: float) -> bool:
+def _styled(rows: Sequence[Row], column: float) -> Block:
+    words = [word for row in rows for segment in row for word in segment.words]
+    letters: Counter[float] = Counter()
+    for word in words:
+        letters[round(word.size, 1)] += len(word.text)
+    size = max(letters, key=lambda each: letters[each]) if all(word.drawn for word in words) else 0.0
+    return Block(_block(rows, column), size, all(word.bold for word in words))
+
+
+def _begins_block(block: Sequence[Row], row: Row, usual: float, column: float) -> bool:
     before = block[-1]
     step = row[0].y - before[0].y
     ordinary = min(usual, leading(block)) if len(block) > 1 else usual
@@ -51,7 +76,14 @@ def _begins_block(block: Sequence[Row], row: Row, usual: float) -> bool:
         return True
     if len(row) > 1 or len(before) > 1:
         return False
-    return not 0.88 < row[0].size / before[0].size < 1.14
+    if not 0.88 < row[0].size / before[0].size < 1.14:
+        return True
+    left = min(row[0].x0, *(line[0].x0 for line in block))
+    return _is_bold(before[0]) != _is_bold(row[0]) and _breaks_line(before[0], row[0], left, column)
+
+
+def _is_bold(segment: Segment) -> bool:
+    return all(word.bold for word in segment.words)
 
 
 def _block(rows: Sequence[Row], column: float) -> str:

@@ -21,12 +21,15 @@ from assistant import pdf_layout
 from assistant.decode import unified
 from assistant.pdf_columns import Word
 from assistant.pdf_drawn import Box, Colour, Drawn, colour_of, is_in, is_white, key_of
-from assistant.pdf_layout import SOFT_HYPHEN
+from assistant.pdf_layout import SOFT_HYPHEN, Block
 from assistant.tesseract import Picture
 
 _TINY = 1.5  # points; letters of less nobody reads
 _WORD_END = 0.3  # a gap of so many letter sizes ends a word
 _ANNOTATIONS = 5_000  # annotations of a page that are looked at
+_BOLD = 600  # of CSS's weights from 100 to 900, in which 400 is regular and 700 bold
+_BOLD_NAME = re.compile(r"bold|black|heavy|(?<!un)demi|(?:CMBX|SFBX|[-,]Bd)", re.IGNORECASE)
+_FONT_NAME = 256  # bytes of a font's name, with its closing zero
 
 
 @dataclass(slots=True)
@@ -49,6 +52,7 @@ class _Style:
     white: bool
     angle: int  # 0, 90, 180 or 270 degrees; -1 for others
     size: float  # of its letters in points; 0 if not known
+    bold: bool
     colour: Colour | None
     covers: list[Box]  # what is filled over it, or around it in its own colour
     clips: list[Box]  # outside of which nothing of it is drawn
@@ -69,10 +73,14 @@ class _Glyph:
     y: float = 0.0
     angle: int = 0
     size: float = 0.0
+    bold: bool = False
+    drawn: bool = True
 
 
-def text(document: pdfium.PdfDocument, number: int, tally: Tally) -> str:
-    """The text of a page, counted from 0; "" for one that cannot be read or holds none, which the tally tells."""
+def blocks(document: pdfium.PdfDocument, number: int, tally: Tally) -> list[Block]:
+    """What a page, counted from 0, has of text; nothing for one that cannot be read, or holds none, which the tally
+    tells.
+    """
     try:
         page = document[number]
         typed = document.get_formtype() or _is_typed_on(page)
@@ -82,14 +90,14 @@ def text(document: pdfium.PdfDocument, number: int, tally: Tally) -> str:
         text_page = page.get_textpage()
     except pdfium.PdfiumError:
         tally.unread.append(number + 1)
-        return ""
+        return []
     before = tally.unknown
     drawn = Drawn(page)
     glyphs = list(_glyphs(text_page, page.get_bbox(), drawn, tally))
     upright, aside = _turned(glyphs)
-    parts = [pdf_layout.text(_words(upright)), *(" ".join(run) for run in aside)]
-    shown = unified("\n\n".join(part for part in parts if part.strip()))
-    if shown.strip():
+    found = [*pdf_layout.blocks(_words(upright)), *(Block(" ".join(run)) for run in aside)]
+    shown = [block for block in found if unified(block.text).strip()]
+    if shown:
         tally.pictures += len(drawn.pictures)
     elif drawn.count or tally.unknown > before:
         tally.without_text.append(number + 1)
@@ -161,7 +169,8 @@ def _glyphs(
         style = _style(text_page, number, styles, drawn, box)
         height = max(box.top - box.bottom, box.right - box.left) if style.angle % 180 else box.top - box.bottom
         size = style.size if 0.4 < style.size / (height or 1.0) < 2.5 else height / 1.2
-        glyph = _Glyph(character, box.left, box.right, box.bottom, box.top, x.value, y.value, style.angle, size or 1.0)
+        place = box.left, box.right, box.bottom, box.top, x.value, y.value
+        glyph = _Glyph(character, *place, style.angle, size or 1.0, style.bold, not style.invisible)
         if _is_hidden(glyph, style, page, drawn):
             tally.hidden += 1
             continue
@@ -207,6 +216,7 @@ def _style(
             white=mode == raw.FPDF_TEXTRENDERMODE_FILL and colour is not None and is_white(colour),
             angle=nearest % 360 if abs(degrees - nearest) < 10 else -1,
             size=_letter_size(shape) if key else 0.0,
+            bold=bool(key) and (mode == raw.FPDF_TEXTRENDERMODE_FILL_STROKE or _is_bold(shape)),
             colour=colour[:3] if colour else None,
             covers=drawn.covers(shape, key, colour[:3] if colour else None, lines) if key else [],
             clips=drawn.clips(shape, key) if key else [],
@@ -219,6 +229,18 @@ def _letter_size(shape: Any) -> float:
     if not raw.FPDFTextObj_GetFontSize(shape, size) or not raw.FPDFPageObj_GetMatrix(shape, matrix):
         return 0.0
     return abs(size.value) * math.hypot(matrix.c, matrix.d)
+
+
+def _is_bold(shape: Any) -> bool:
+    """Whether the font says that it is a bold one: by its weight, or by its name, as fonts often leave out the first."""
+    font = raw.FPDFTextObj_GetFont(shape)
+    if not font:
+        return False
+    name = ctypes.create_string_buffer(_FONT_NAME)
+    length = raw.FPDFFont_GetBaseFontName(font, name, _FONT_NAME)
+    return raw.FPDFFont_GetWeight(font) >= _BOLD or bool(
+        length <= _FONT_NAME and _BOLD_NAME.search(name.value.decode("utf-8", "replace"))
+    )
 
 
 def _is_hidden(glyph: _Glyph, style: _Style, page: tuple[float, float, float, float], drawn: Drawn) -> bool:
@@ -278,7 +300,7 @@ def _upright(glyph: _Glyph, angle: int) -> _Glyph:
         180: (-right, -left, top, bottom, -glyph.x, glyph.y),
         90: (-top, -bottom, -left, -right, -glyph.y, -glyph.x),
     }[angle]
-    return _Glyph(glyph.text, *sides, angle, glyph.size)
+    return _Glyph(glyph.text, *sides, angle, glyph.size, glyph.bold, glyph.drawn)
 
 
 def _words(glyphs: list[_Glyph]) -> list[Word]:
@@ -300,7 +322,7 @@ def _words(glyphs: list[_Glyph]) -> list[Word]:
             word.text += glyph.text
             word.x0, word.x1 = min(word.x0, left), max(word.x1, right)
         else:
-            words.append(Word(glyph.text, left, right, glyph.y, size))
+            words.append(Word(glyph.text, left, right, glyph.y, size, glyph.bold, glyph.drawn))
         last = glyph
     places = {(word.text, round(word.x0 / 2), round(word.y / 2)): word for word in reversed(words)}
     return [word for word in words if places[word.text, round(word.x0 / 2), round(word.y / 2)] is word]

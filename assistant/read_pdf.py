@@ -11,7 +11,7 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]
 from pypdfium2 import raw
 
 from assistant import ocr as ocr_room
-from assistant import pdf_page, pdf_streams
+from assistant import pdf_headings, pdf_page, pdf_streams
 from assistant.content import Content, Facts, page_numbers, stated_author, stated_title
 from assistant.decode import unified
 from assistant.errors import DamagedFile, EncryptedFile, OcrMissing, ScannedFile
@@ -31,7 +31,8 @@ def read(data: bytes, name: str, ocr: Ocr | None = None) -> Content:
     """
     document = _opened(data, name)
     tally = Tally()
-    pages = [pdf_page.text(document, number, tally) for number in range(len(document))]
+    shown = [pdf_page.blocks(document, number, tally) for number in range(len(document))]
+    pages = [unified(page) for page in pdf_headings.texts(shown)]
     scans = ocr_room.recognise(tally.without_text, partial(_draw, document), ocr)
     for number, read_text in scans.texts.items():
         pages[number - 1] = unified(read_text)
