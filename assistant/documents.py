@@ -124,12 +124,16 @@ def _stated(text: str, content: Content, name: str) -> metadata.Metadata:
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file of this name is an archive, whose files are documents of their own."""
-    return formats.suffix(name) == ".zip"
+    """Whether a file of this name is an archive or a mailbox, whose files or mails are documents of their own."""
+    return formats.suffix(name) in formats.ARCHIVES
 
 
 def listing(members: Sequence[Member], name: str) -> Content:
-    """What an archive itself says: which files are in it."""
+    """What an archive itself says: which files are in it; of a mailbox only how many mails, which would be found in
+    place of the mails themselves.
+    """
+    if members and formats.suffix(name) == ".mbox":
+        return Content(f"Mails in the mailbox {name}: {len(members):,}.", prose=False)
     lines = [f"- {member.name}" + (f" (not read: {member.problem})" if member.problem else "") for member in members]
     return Content("\n".join([f"Files in the archive {name}:", "", *lines]) if lines else "", prose=False)
 

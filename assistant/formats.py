@@ -33,6 +33,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), "JSON file"),
     ".zip": "archive",
 }
+ARCHIVES = (".mbox", ".zip")  # what holds files, each of them a document of its own
 _EXPORT = "Save or export it as .pdf or .docx with the program it is from."
 SUMMARY = (
     ".txt, .md, .rst, .html, .pdf, .docx, .pptx, .xlsx, .xls, .ods, .csv, .tsv, .odt, .odp, .rtf, .epub, .eml, .mbox, "

@@ -45,7 +45,7 @@ def _facts(value: Any) -> Facts:
         return Facts()
     stated: dict[str, str] = {}
     for key, inner in record.items():
-        kind = _KINDS.get(str(key).lower().replace("_", ""))
+        kind = _kind(key)
         inner = inner.get("name") if isinstance(inner, dict) else inner
         if kind and isinstance(inner, str) and inner.strip() and "://" not in inner:
             stated.setdefault(kind, " ".join(inner.split()))
@@ -76,11 +76,25 @@ def _written(value: Any) -> Iterator[str]:
         yield from (f"{path}: {leaf}" if path else leaf for path, leaf in _leaves(value, ""))
         return
     for item in value:
+        title = _titled(item)
         pairs = [f"{path}: {leaf}" if path else leaf for path, leaf in _leaves(item, "")]
         if sum(map(len, pairs)) <= _LONGEST_ROW and not any("\n" in pair for pair in pairs):
             yield "; ".join(pairs)
-        else:
-            yield from [*pairs, ""]
+        else:  # the title as a heading, which all parts of a long text are then known under
+            yield from (
+                [f"# {item[title].strip()}", "", *_written({**item, title: None}), ""] if title else [*pairs, ""]
+            )
+
+
+def _titled(item: Any) -> str | None:
+    """The key under which a record has its title, if it has one of one line."""
+    pairs = item.items() if isinstance(item, dict) else ()
+    of_title = (key for key, value in pairs if _kind(key) == "title" and isinstance(value, str) and value.strip())
+    return next((key for key in of_title if "\n" not in item[key].strip()), None)
+
+
+def _kind(key: str) -> str | None:
+    return _KINDS.get(str(key).lower().replace("_", ""))
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -41,26 +41,41 @@ def read_mail(data: bytes, _name: str, depth: int = 0) -> Content:
 
 
 def read_mailbox(data: bytes, name: str) -> Content:
-    """All mails of a mailbox, one below the other, each under its subject. What stands before the first postmark is a
-    mail, too.
-    """
-    data = data.removeprefix(BOM_UTF8).lstrip()
-    marks = list(_POSTMARK.finditer(data))
-    if not marks:
-        return read_mail(data, name)
-    starts = [0, *(mark.end() for mark in marks)]
-    ends = [*(mark.start() for mark in marks), len(data)]
-    mails = [data[start:end] for start, end in zip(starts, ends, strict=True)]
+    """All mails of a mailbox that is attached to something, one below the other, each under its subject."""
     blocks: list[str] = []
     notes: list[str] = []
     facts: list[Facts] = []
-    for raw in mails if mails[0].strip() else mails[1:]:
-        content = read_mail(re.sub(rb"(?m)^>(>*From )", rb"\1", raw), name)
+    for start, end in mails(data):
+        content = read_mail(unquoted(data[start:end]), name)
         blocks.append(f"# {content.facts.title or 'Mail without a subject'}\n\n{content.text}")
         notes += content.notes
         facts.append(content.facts)
     more = [f"And {len(notes) - 10} more."] if len(notes) > 10 else []
     return Content("\n\n".join(blocks), facts=_common(facts), notes=(*notes[:10], *more), prose=False)
+
+
+def mails(data: bytes) -> list[tuple[int, int]]:
+    """Where the mails of a mailbox begin and end. What stands before the first postmark is a mail, too."""
+    text = data.removeprefix(BOM_UTF8).lstrip()
+    before = len(data) - len(text)
+    marks = list(_POSTMARK.finditer(text))
+    starts = [0, *(mark.end() for mark in marks)]
+    ends = [*(mark.start() for mark in marks), len(text)]
+    places = zip(starts, ends, strict=True)
+    return [(before + start, before + end) for start, end in places if text[start:end].strip()]
+
+
+def unquoted(mail: bytes) -> bytes:
+    """A mail of a mailbox as it was sent: lines of it that look like postmarks are kept quoted there (mboxrd)."""
+    return re.sub(rb"(?m)^>(>*From )", rb"\1", mail.lstrip())
+
+
+def facts(mail: bytes) -> Facts:
+    """Subject, sender and date of a mail."""
+    end = re.search(rb"\r?\n\r?\n", mail)
+    message = message_from_bytes(mail[: end.end()] if end else mail, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    return _facts(message)
 
 
 def _common(facts: list[Facts]) -> Facts:

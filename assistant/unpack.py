@@ -1,26 +1,40 @@
-"""The files in an archive, and in archives in it, one at a time. Nothing is written to disk."""
+"""The files in an archive, and in archives in it, one at a time; mailboxes are archives of mails. Nothing is written to
+disk.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from assistant import formats, readers
 from assistant.content import Content, Member
 from assistant.errors import BadInput, UnreadableFile
-from assistant.packed import MAX_MEMBERS, Packed
+from assistant.mailbox import Mailbox
+from assistant.packed import Packed
 from assistant.tesseract import Ocr
 
 MAX_DEPTH = 3  # archives in archives
 _HIDDEN = re.compile(r"(?:^|/)\.(?!\.?/)")  # a file or folder whose name begins with a dot, as `walk` passes them over
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _MAX_NESTED = 300 * 1024 * 1024  # bytes of all archives in an archive, which are kept in memory
+_MOST = 100_000  # files and mails in all
+
+
+class _Container(Protocol):
+    """What holds files. Reading one raises BadInput."""
+
+    def names(self) -> Sequence[str]: ...
+    def size(self, name: str) -> int: ...
+    def read(self, name: str) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    packed: Packed
+    container: _Container
     name: str
 
 
@@ -32,7 +46,7 @@ class Archive:
         self._places: list[_Place | None] = []
         self._nested = 0
         self._seen: set[str] = set()
-        self._list(Packed(data, name), "", 1)
+        self._list(_opened(data, name), "", 1)
 
     def digest(self, number: int) -> str:
         """The sha256 of a member's content."""
@@ -46,19 +60,19 @@ class Archive:
         place = self._places[number]
         if place is None:
             raise UnreadableFile(f"{self.members[number].name} cannot be read.", "Unpack the archive.")
-        return place.packed.read(place.name)
+        return place.container.read(place.name)
 
-    def _list(self, packed: Packed, prefix: str, depth: int) -> None:
-        for name in packed.names():
+    def _list(self, container: _Container, prefix: str, depth: int) -> None:
+        for name in container.names():
             shown = prefix + _shown(name)
             last = shown.rpartition("/")[2]
             if _HIDDEN.search(shown) or "__MACOSX/" in shown:
                 continue
             problem = self._problem(shown, name)
-            if not problem and formats.suffix(last) == ".zip":
-                self._enter(packed, name, shown, depth)
+            if not problem and formats.suffix(last) in formats.ARCHIVES:
+                self._enter(container, name, shown, depth)
             else:
-                self._add(Member(shown, packed.size(name), problem), None if problem else _Place(packed, name))
+                self._add(Member(shown, container.size(name), problem), None if problem else _Place(container, name))
 
     def _problem(self, shown: str, name: str) -> str:
         parts = name.replace("\\", "/").split("/")
@@ -72,23 +86,30 @@ class Archive:
             return "Files of its kind are not read."
         return ""
 
-    def _enter(self, packed: Packed, name: str, shown: str, depth: int) -> None:
+    def _enter(self, container: _Container, name: str, shown: str, depth: int) -> None:
+        size = container.size(name)
         if depth >= MAX_DEPTH:
-            self._add(Member(shown, packed.size(name), f"Archives are read {MAX_DEPTH} deep and no deeper."), None)
+            self._add(Member(shown, size, f"Archives are read {MAX_DEPTH} deep and no deeper."), None)
             return
         try:
-            self._nested += packed.size(name)
+            self._nested += size
             if self._nested > _MAX_NESTED:
                 raise UnreadableFile("The archives in the archive are too large together.", "Unpack them.")
-            self._list(Packed(packed.read(name), shown), f"{shown}/", depth + 1)
+            self._list(_opened(container.read(name), shown), f"{shown}/", depth + 1)
         except BadInput as error:
-            self._add(Member(shown, packed.size(name), str(error)), None)
+            self._add(Member(shown, size, str(error)), None)
 
     def _add(self, member: Member, place: _Place | None) -> None:
-        if len(self.members) >= MAX_MEMBERS:
-            raise UnreadableFile(f"It holds more than {MAX_MEMBERS:,} files.", "Unpack it and add the files.")
+        if len(self.members) >= _MOST:
+            raise UnreadableFile(f"It holds more than {_MOST:,} files.", "Split it into smaller ones.")
         self.members.append(member)
         self._places.append(place)
+
+
+def _opened(data: bytes, name: str) -> _Container:
+    """What a file that is an archive by its name or its content holds. Raises what `Archive` does."""
+    is_mailbox = formats.suffix(name) == ".mbox" and formats.kind(data, name) == "mailbox"
+    return Mailbox(data) if is_mailbox else Packed(data, name)
 
 
 def _shown(name: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from assistant import formats
 from assistant.errors import BadInput, UnreadableFile
 
 
@@ -86,7 +87,7 @@ def is_gone(path: str) -> bool:
     except FileNotFoundError:
         return True
     except NotADirectoryError:
-        return not any(parent.suffix.lower() == ".zip" and parent.is_file() for parent in Path(path).parents)
+        return not any(parent.suffix.lower() in formats.ARCHIVES and parent.is_file() for parent in Path(path).parents)
     except OSError:
         return False
 

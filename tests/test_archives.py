@@ -97,6 +97,54 @@ def test_an_uploaded_archive(ingest: Ingest):
     assert {info.path for info in ingest.documents("default")} == {"upload/a.zip", "upload/a.zip/a.txt"}
 
 
+def mailbox(*mails: tuple[str, str, str]) -> bytes:
+    """Mails of so many days, subjects and bodies."""
+    return b"".join(
+        f"From jane@example.org Fri Dec  5 10:00:00 2025\nFrom: Jane Doe <jane@example.org>\n"
+        f"Date: {day} Dec 2025 10:00:00 +0000\nSubject: {subject}\n\n{body}\n\n".encode()
+        for day, subject, body in mails
+    )
+
+
+def test_each_mail_of_a_mailbox_is_a_document(ingest: Ingest, folder: Path):
+    first, second = ("5", "Lamps", "Words of a lamp.\n\n>From here on it is dark."), ("6", "Oil: a/b", "Words of oil.")
+    path = folder / "in.mbox"
+    path.write_bytes(mailbox(first, second))
+    names = ["in.mbox/2025-12-05 Lamps.eml", "in.mbox/2025-12-06 Oil a b.eml"]
+    assert outcomes(ingest.add([folder], "default"), folder) == {**dict.fromkeys(names, "added"), "in.mbox": "added"}
+    infos = {Path(info.path).name: info for info in ingest.documents("default")}
+    lamp = infos["2025-12-05 Lamps.eml"]
+    assert (lamp.title, lamp.author, lamp.date) == ("Lamps", "Jane Doe", "2025-12-05")
+    assert "\nFrom here on" in ingest.document(lamp.id, "default").text
+    assert ingest.document(infos["in.mbox"].id, "default").text == "Mails in the mailbox in.mbox: 2."
+
+    path.write_bytes(mailbox(first, second, ("5", "Lamps", "More words.")))
+    assert outcomes(ingest.add([folder], "default"), folder) == {
+        **dict.fromkeys(names, "unchanged"), "in.mbox/2025-12-05 Lamps (2).eml": "added", "in.mbox": "changed",
+    }  # fmt: skip
+    path.unlink()
+    ingest.add([folder], "default", prune=True)
+    assert not ingest.documents("default")
+
+
+def test_a_mailbox_in_an_archive_and_one_that_is_none(ingest: Ingest, folder: Path):
+    files: dict[str, str | bytes] = {"in.mbox": mailbox(("5", "Lamps", "Words.")), "none.mbox": "Only words of mine."}
+    (folder / "a.zip").write_bytes(packed({**files, "empty.mbox": ""}))
+    assert outcomes(ingest.add([folder], "default"), folder) == {
+        "a.zip/in.mbox/2025-12-05 Lamps.eml": "added", "a.zip/none.mbox/Mail without a subject.eml": "added",
+        "a.zip": "added",
+    }  # fmt: skip
+
+
+def test_names_of_mails_are_names(ingest: Ingest, folder: Path):
+    subjects = ["../../etc/passwd", "Re: .hidden", "", "x" * 300, "Lamps (2)", "Lamps", "Lamps", "a\x1bb"]
+    data = mailbox(*(("5", subject, f"Words {number}.") for number, subject in enumerate(subjects)))
+    members = Archive(data, "in.mbox").members
+    assert len({member.name for member in members}) == len(subjects)
+    assert not [member for member in members if member.problem or "/" in member.name or len(member.name) > 120]
+    assert [member.name for member in members[4:7]] == [f"2025-12-05 Lamps{n}.eml" for n in (" (2)", "", " (3)")]
+
+
 def test_a_file_that_the_reader_failed_at_is_tried_again(
     ingest: Ingest, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

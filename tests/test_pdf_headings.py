@@ -55,7 +55,9 @@ def test_what_is_no_heading(block: Block):
     assert marked(block) == []
 
 
-@pytest.mark.parametrize("text", ["iPhone", "Q&A", "Note 3 – Revenue", "1.1 Öle", "서비스 제공 기준", "目录", "What is oil?"])
+@pytest.mark.parametrize(
+    "text", ["iPhone", "Q&A", "Note 3 – Revenue", "1.1 Öle", "서비스 제공 기준", "目录", "What is oil?"]
+)
 def test_what_is_one(text: str):
     assert marked(Block(text, 10.0, bold=True)) == [f"# {text}"]
 

@@ -290,6 +290,15 @@ def test_a_mail_that_does_not_state_its_encoding():
     assert text_of("Subject: x\n\nFünf €, größer".encode(), "a.eml").endswith("Fünf €, größer")
 
 
+def test_a_long_record_of_json_lines_stands_under_its_title():
+    long = {"_id": "a1", "title": "Lamps", "text": "The lamp burns.\nAll night."}
+    short = {"title": "Oil", "text": "It is dear."}
+    records = [long, short, {"title": "Two\nlines", "text": "x"}]
+    text = text_of("\n".join(map(json.dumps, records)).encode(), "a.jsonl")
+    assert text.startswith("# Lamps\n\n_id: a1\ntext: The lamp burns.\nAll night.\n\ntitle: Oil; text: It is dear.\n")
+    assert "# Two" not in text
+
+
 @pytest.mark.parametrize(("second", "title"), [("Re: Lamps", "Lamps"), ("Oars", None)])
 def test_a_mailbox_of_one_thread_has_its_subject(second: str, title: str | None):
     def posted(message: EmailMessage) -> bytes:

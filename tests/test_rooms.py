@@ -73,7 +73,7 @@ STAGES = {
     "conflict": {"cite", "dates", "evidence", "terms"},
     "attribution": {"terms"},
     "draft": {"attribution", "cite", "conflict", "evidence", "markers", "terms"},
-    "walk": set(),
+    "walk": {"formats"},
 }
 WIRING = {"chain", "ingest", "ingest_run", "opening", "runnables", "writing"}
 DOORS = {"cli", "cli_bench", "cli_doctor", "cli_documents", "cli_eval", "cli_models", "web", "api", "batch", "doctor"}
