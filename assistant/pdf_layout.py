@@ -1,7 +1,7 @@
 """The text of a page from its words: paragraphs and rows of tables, in reading order. Pure.
 
-Regions (`pdf_columns`) are cut into blocks where spacing, letter size or weight changes. Lines of a block are joined where
-they were only wrapped: where the next line's first word would not have fitted.
+Regions (`pdf_columns`) are cut into blocks where spacing, letter size or weight changes. Lines of a block are joined
+where they were only wrapped: where the next line's first word would not have fitted.
 """
 
 from __future__ import annotations

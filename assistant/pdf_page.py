@@ -232,7 +232,7 @@ def _letter_size(shape: Any) -> float:
 
 
 def _is_bold(shape: Any) -> bool:
-    """Whether the font says that it is a bold one: by its weight, or by its name, as fonts often leave out the first."""
+    """Whether its font says that it is a bold one, by weight or by name: many leave out the first."""
     font = raw.FPDFTextObj_GetFont(shape)
     if not font:
         return False

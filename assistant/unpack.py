@@ -1,5 +1,5 @@
-"""The files in an archive, and in archives in it, one at a time; mailboxes are archives of mails. Nothing is written to
-disk.
+"""The files in an archive, and in archives in it, one at a time; mailboxes are archives of mails. Nothing is unpacked
+to disk.
 """
 
 from __future__ import annotations

@@ -130,7 +130,8 @@ def test_a_bold_beginning_of_a_paragraph_stays_in_it():
         show([(72, 676, "nevertheless and notwithstanding write no more.")]),
     )
     text = read_pdf.read(data, "a.pdf").text
-    assert "\n" not in text and "#" not in text
+    assert "\n" not in text
+    assert "#" not in text
 
 
 def test_text_recognised_under_a_scan_has_no_headings():
