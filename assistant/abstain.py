@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.passages import nearest
-from assistant.records import AbstainReason, Chunk, Hit
+from assistant.records import AbstainReason, Chunk, Hit, heading
 
 WHY: dict[AbstainReason, str] = {
     "no_hits": "No passage of the documents was found for this question.",
@@ -28,5 +28,4 @@ def abstention(reason: AbstainReason, question: str, hits: Sequence[Hit], before
 
 
 def _origin(chunk: Chunk) -> str:
-    parts = (chunk.title or chunk.file, chunk.publisher, chunk.date, f"page {chunk.page}" if chunk.page else None)
-    return ", ".join(part for part in parts if part)
+    return heading(chunk) + (f", page {chunk.page}" if chunk.page else "")

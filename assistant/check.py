@@ -29,7 +29,7 @@ from assistant.errors import AssistantError
 from assistant.evidence import FEATURES, Embeds, Evidence
 from assistant.languages import foreign
 from assistant.probe import Probe
-from assistant.records import Hit, Verdict
+from assistant.records import Hit, Verdict, heading
 
 STATED = "stated"  # the model's log odds, beside the FEATURES of evidence
 KNOWN = "known"  # the probe's
@@ -214,7 +214,7 @@ class SentenceCheck:
             self._over = "unsupported"
             return
         if self._checker.grounds:
-            parts = [(_heading(hit), hit.chunk.text) for hit in hits]
+            parts = [(heading(hit.chunk), hit.chunk.text) for hit in hits]
             self._grounded = self._checker.grounds.begin(sentence, parts)
         self._weighing = ask(sentence) if ask else None
         self._found = self._checker.features(sentence, shown)  # while the model is being asked
@@ -237,12 +237,7 @@ class SentenceCheck:
 
 def _shown(hit: Hit) -> str:
     """A hit as the model was shown it: what stands in its heading may be said too."""
-    return f"{_heading(hit)}\n\n{hit.chunk.text}"
-
-
-def _heading(hit: Hit) -> str:
-    chunk = hit.chunk
-    return ", ".join(part for part in (chunk.title or chunk.file, chunk.publisher, chunk.date) if part)
+    return f"{heading(hit.chunk)}\n\n{hit.chunk.text}"
 
 
 def joined(support: float, grounded: float) -> float:

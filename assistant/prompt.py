@@ -19,7 +19,7 @@ from string import Template
 
 from assistant.errors import BadSettings, QuestionTooLong
 from assistant.passages import Passage, before, nearest
-from assistant.records import Block, Hit, Message, PromptMessage
+from assistant.records import Block, Hit, Message, PromptMessage, heading
 
 _PLACEHOLDERS = {
     "system": set(),
@@ -163,11 +163,7 @@ class Prompts:
 
     def _source(self, hit: Hit) -> str:
         """A chunk as the model reads it: the same in every prompt, whatever its rank."""
-        chunk = hit.chunk
-        heading = ", ".join(
-            part for part in (chunk.title or chunk.file, chunk.section, chunk.publisher, chunk.date) if part
-        )
-        return self._fill("source", heading=_flat(heading), text=self._quoted(chunk.text)) + "\n"
+        return self._fill("source", heading=heading(hit.chunk), text=self._quoted(hit.chunk.text)) + "\n"
 
     def _quoted(self, text: str) -> str:
         """A document's text in which no line looks like one of the prompt's own: such are set off as quotations."""

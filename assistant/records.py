@@ -60,6 +60,12 @@ def headed(chunk: Chunk) -> str:
     return f"{chunk.section}\n{chunk.text}" if chunk.section else chunk.text
 
 
+def heading(chunk: Chunk) -> str:
+    """Where a chunk is from, as it stands above it in the prompt."""
+    known = (chunk.title or chunk.file, chunk.section, chunk.publisher, chunk.date)
+    return " ".join(", ".join(part for part in known if part).split())
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of some text, `text[start:end]`."""

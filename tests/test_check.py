@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,10 @@ def test_what_stands_in_a_heading_may_be_said() -> None:
     chunk = Chunk("c", "d", TEXT, 0, len(TEXT), publisher="Transit News", date="2025-12-05")
     assert checker.begin(told, HITS, says(2.0)).verdict() == "unsupported"
     assert checker.begin(told, [Hit(chunk, 1.0)], says(2.0)).verdict() == "supported"
+    of_a_section = "The City Underground opened in 1890."
+    section = replace(HITS[0].chunk, section="Railways > City Underground")
+    assert checker.begin(of_a_section, HITS, says(2.0)).verdict() == "unsupported"
+    assert checker.begin(of_a_section, [Hit(section, 1.0)], says(2.0)).verdict() == "supported"
 
 
 def test_words_of_another_language_tell_nothing_but_numbers_do() -> None:
