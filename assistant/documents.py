@@ -128,12 +128,18 @@ def is_archive(name: str) -> bool:
     return formats.suffix(name) in formats.ARCHIVES
 
 
+def held(name: str) -> str:
+    """What an archive of this name holds."""
+    return "mails" if formats.suffix(name) == ".mbox" else "files"
+
+
 def listing(members: Sequence[Member], name: str) -> Content:
     """What an archive itself says: which files are in it; of a mailbox only how many mails, which would be found in
     place of the mails themselves.
     """
-    if members and formats.suffix(name) == ".mbox":
-        return Content(f"Mails in the mailbox {name}: {len(members):,}.", prose=False)
+    if held(name) == "mails":
+        notes = () if members else ("It holds no mail.",)
+        return Content(f"Mails in the mailbox {name}: {len(members):,}.", notes=notes, prose=False)
     lines = [f"- {member.name}" + (f" (not read: {member.problem})" if member.problem else "") for member in members]
     return Content("\n".join([f"Files in the archive {name}:", "", *lines]) if lines else "", prose=False)
 

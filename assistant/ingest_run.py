@@ -157,10 +157,11 @@ class Run:
             return self._take(path, sha256, lambda: documents.read_bytes(data, name, path, sandbox=self._sandbox))
         *inside, whole = self._archive(path, sha256, lambda: data)
         failed = [outcome for outcome in inside if outcome.outcome == "failed"]
-        told = [outcome.detail for outcome in failed[:5]] + ([f"And {len(failed) - 5} more."] if failed[5:] else [])
-        if self.passed_over:
-            told.append(f"Of kinds that are not read: {self.passed_over.total()}.")
-        return replace(whole, detail=" ".join([f"{len(inside) - len(failed)} files in it were read.", *told]))
+        read = sum(outcome.outcome not in ("failed", "removed") for outcome in inside)
+        told = [f"{read} {documents.held(name)} in it were read.", *(outcome.detail for outcome in failed[:5])]
+        told += [f"And {len(failed) - 5} more."] if failed[5:] else []
+        told += [f"Of kinds that are not read: {self.passed_over.total()}."] if self.passed_over else []
+        return replace(whole, detail=" ".join(told))
 
     def prune(self, roots: Sequence[str]) -> list[FileOutcome]:
         """Forgets paths, in these folders or being one of these files, at which there is no file any more."""
@@ -182,7 +183,7 @@ class Run:
         data = load()
         name = Path(shown(path)).name
         if len(data) > documents.MAX_BYTES:
-            raise FileTooLarge(f"{name} is larger than the limit.", "Unpack it and add the files in it.")
+            raise FileTooLarge(f"{name} is larger than the limit.", "Split it, or add what is in it.")
         members = self._guarded(path, lambda: self._sandbox.open(data, name))
         self._awaiting = self._again = False
         wanted = [not member.problem or Path(member.name).suffix.lower() in documents.NAMED for member in members]

@@ -42,5 +42,6 @@ class Mailbox:
 
 def _name(mail: bytes) -> str:
     stated = read_mail.facts(mail.lstrip())
-    subject = " ".join(_NO_NAME.sub(" ", stated.title or "").split()).strip(". ") or "Mail without a subject"
-    return " ".join(filter(None, (stated.date, subject)))[:_LONGEST_NAME].rstrip()
+    shown = "".join(character if character.isprintable() else " " for character in stated.title or "")
+    subject = " ".join(_NO_NAME.sub(" ", shown).split()).strip(". ") or "Mail without a subject"
+    return " ".join(filter(None, (stated.date, subject)))[:_LONGEST_NAME].rstrip(". ")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from assistant import dates, front_matter, names, statements
@@ -191,6 +191,7 @@ def _from_head(head: Sequence[_Line], rest: Sequence[_Line]) -> list[Statement]:
     """What the lines before the first paragraph state. In a log or a diary, where several lines begin with a date,
     none of these dates is the document's.
     """
+    head = list(map(_unmarked, head))
     opening = [line.text for line in [*head, *rest[:_HEAD_LINES]] if not line.prose]
     log = len({iso for text in opening if (iso := _leading_date(text))}) > 1
     found = [statement for line in head for statement in statements.line(line.text) or []]
@@ -199,6 +200,15 @@ def _from_head(head: Sequence[_Line], rest: Sequence[_Line]) -> list[Statement]:
     if log:
         found = [each for each in found if each.kind != "date" or each.strength < Strength.LINE]
     return found + _title(head, rest, log)
+
+
+def _unmarked(line: _Line) -> _Line:
+    """A line without the marks of a heading, where it is set as one and states who published the text, or when."""
+    heading = _heading(line.text)
+    if not heading or (_FIRST_LEVEL.match(line.text) and ":" not in heading):
+        return line
+    stated = statements.line(heading) is not None or names.is_outlet(heading) or names.is_institution(heading)
+    return replace(line, text=heading) if stated else line
 
 
 def _leading_date(text: str) -> str | None:
@@ -213,7 +223,8 @@ def _title(head: Sequence[_Line], rest: Sequence[_Line], log: bool) -> list[Stat
     """
     if any(_SALUTATION.fullmatch(line.text) for line in [*head, *rest[:1]]):
         return []
-    beside = [line.text for line in head if names.is_outlet(line.text) or names.is_institution(line.text)]
+    plain = [line.text for line in head if not _heading(line.text)]
+    beside = [text for text in plain if names.is_outlet(text) or names.is_institution(text)]
     first_level = _first_level(head)
     begin = _main_heading(head, first_level)
     for number, line in enumerate(head[begin:], begin):
@@ -323,6 +334,7 @@ def _from_tail(tail: Sequence[_Line]) -> list[Statement]:
     the very end, where letters and notices are dated: further up it may be a reader's comment's.
     """
     found: list[Statement] = []
+    tail = [replace(line, text=_heading(line.text) or line.text) for line in tail]
     for back, line in enumerate(reversed(tail)):
         read = statements.appeared(line.text) if line.prose else statements.last_line(line.text)
         found += [each for each in read if back < 2 or not (each.kind == "date" and dates.alone(line.text))]

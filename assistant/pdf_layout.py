@@ -18,8 +18,10 @@ from assistant.pdf_columns import GUTTER, NEW_BLOCK, Row, Segment, Word, gaps, l
 SOFT_HYPHEN = "\u00ad"  # stands where a hyphen ended a line; `read_pdf` decides whether it belongs to the word
 
 _INDENT = 0.8  # in letter sizes
+_APART = 3  # letter sizes between what is hardly of one line
+_NUMBER = re.compile(r"(?:[^\W\d_]+\s)?[\dIVXLivxl]+(?:\.\d+)*[.):]?|[A-Za-z][.)]")  # "3.1", "Chapter 4", "IV."
 _ITEM = re.compile(r"(?:[-*+•‣◦▪●○■–—]|\(?\d{1,3}[.)]|\d{1,2}(?:\.\d{1,2})+[:.)]?|\(?[a-zA-Z][.)]|\[\d{1,3}\]|§)\s")
-_LEADER = re.compile(r"(?:\.|[ .]{2}|…)[ .…]{3,}\s*\w+$")  # the dots of a table of contents
+LEADER = re.compile(r"(?:\.|[ .]{2}|…)[ .…]{3,}\s*\w+$")  # the dots of a table of contents
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff00-\uffef\u3000-\u303f]")  # written without spaces
 _OPENS_CELL = re.compile(r"[$€£¥(]+")
 _CLOSES_CELL = re.compile(r"[%)]+")
@@ -32,6 +34,7 @@ class Block:
     text: str
     size: float = 0.0
     bold: bool = False  # all of it
+    cells: bool = False  # it has a row whose parts stand far apart, though it may be no table
 
 
 def text(words: Sequence[Word]) -> str:
@@ -49,8 +52,8 @@ def _blocks(rows: Sequence[Row]) -> Iterator[Block]:
     block: list[Row] = []
     usual = leading(rows)
     column = max(row[-1].x1 for row in rows)
-    for row in rows:
-        if block and _begins_block(block, row, usual, column):
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        if block and _begins_block(block, row, following, usual, column):
             yield _styled(block, column)
             block = []
         block.append(row)
@@ -64,10 +67,19 @@ def _styled(rows: Sequence[Row], column: float) -> Block:
     for word in words:
         letters[round(word.size, 1)] += len(word.text)
     size = max(letters, key=lambda each: letters[each]) if all(word.drawn for word in words) else 0.0
-    return Block(_block(rows, column), size, all(word.bold for word in words))
+    return Block(_block(rows, column), size, all(word.bold for word in words), any(map(_is_apart, rows)))
 
 
-def _begins_block(block: Sequence[Row], row: Row, usual: float, column: float) -> bool:
+def _is_apart(row: Row) -> bool:
+    """Whether its parts stand far apart, as cells do: several, or one with a figure behind one that is more than the
+    number of a heading.
+    """
+    wide = any(b.x0 - a.x1 > _APART * a.size for a, b in pairwise(row))
+    figures = any(map(str.isdigit, row[-1].text))
+    return wide and not _NUMBER.fullmatch(row[0].text) and (len(row) > 2 or figures)
+
+
+def _begins_block(block: Sequence[Row], row: Row, following: Row | None, usual: float, column: float) -> bool:
     before = block[-1]
     step = row[0].y - before[0].y
     ordinary = min(usual, leading(block)) if len(block) > 1 else usual
@@ -78,8 +90,9 @@ def _begins_block(block: Sequence[Row], row: Row, usual: float, column: float) -
         return False
     if not 0.88 < row[0].size / before[0].size < 1.14:
         return True
-    left = min(row[0].x0, *(line[0].x0 for line in block))
-    return _is_bold(before[0]) != _is_bold(row[0]) and _breaks_line(before[0], row[0], left, column)
+    if _is_bold(before[0]) == _is_bold(row[0]) or (following and len(following) > 1):  # or in a table
+        return False
+    return _breaks_line(before[0], row[0], min(row[0].x0, *(line[0].x0 for line in block)), column)
 
 
 def _is_bold(segment: Segment) -> bool:
@@ -126,7 +139,7 @@ def _right_edge(lines: Sequence[Row], column: float) -> float:
 def _is_tabular(rows: Sequence[Row], number: int) -> bool:
     """Whether the gaps in a row are those between cells: wide, or above or below another gap."""
     row = rows[number]
-    if max(b.x0 - a.x1 for a, b in pairwise(row)) > 3 * row[0].size and len(rows) > 1:
+    if max(b.x0 - a.x1 for a, b in pairwise(row)) > _APART * row[0].size and len(rows) > 1:
         return True
     own = gaps([row], 0)
     others = [gap for beside in (number - 1, number + 1) if 0 <= beside < len(rows) for gap in gaps([rows[beside]], 0)]
@@ -169,7 +182,7 @@ def _breaks_line(before: Segment, after: Segment, left: float, right: float) -> 
         return True
     if before.text[-1:] in ("-", SOFT_HYPHEN) and before.text[-2:-1].isalpha() and after.text[:1].islower():
         return False
-    if (_ITEM.match(after.text) and after.x0 < before.x0 + size) or _LEADER.search(before.text):
+    if (_ITEM.match(after.text) and after.x0 < before.x0 + size) or LEADER.search(before.text):
         return True
     if after.x0 - left > _INDENT * size and before.x0 - left < 0.3 * size and after.x0 - before.x0 < 6 * size:
         return True

@@ -28,7 +28,7 @@ _TINY = 1.5  # points; letters of less nobody reads
 _WORD_END = 0.3  # a gap of so many letter sizes ends a word
 _ANNOTATIONS = 5_000  # annotations of a page that are looked at
 _BOLD = 600  # of CSS's weights from 100 to 900, in which 400 is regular and 700 bold
-_BOLD_NAME = re.compile(r"bold|black|heavy|(?<!un)demi|(?:CMBX|SFBX|[-,]Bd)", re.IGNORECASE)
+_BOLD_NAME = re.compile(r"bold|black|heavy|(?<![a-z])demi(?!light)|CM(?:SS)?BX|CMB\d|SFBX|[-,]Bd", re.IGNORECASE)
 _FONT_NAME = 256  # bytes of a font's name, with its closing zero
 
 

@@ -73,17 +73,27 @@ def _lines(text: str) -> list[Any]:
 
 def _written(value: Any) -> Iterator[str]:
     if not isinstance(value, list):
-        yield from (f"{path}: {leaf}" if path else leaf for path, leaf in _leaves(value, ""))
+        yield from _pairs(value)
         return
-    for item in value:
-        title = _titled(item)
-        pairs = [f"{path}: {leaf}" if path else leaf for path, leaf in _leaves(item, "")]
-        if sum(map(len, pairs)) <= _LONGEST_ROW and not any("\n" in pair for pair in pairs):
-            yield "; ".join(pairs)
-        else:  # the title as a heading, which all parts of a long text are then known under
-            yield from (
-                [f"# {item[title].strip()}", "", *_written({**item, title: None}), ""] if title else [*pairs, ""]
-            )
+    titles = [_titled(item) for item in value]
+    headed = any(title and not _is_row(item) for title, item in zip(titles, value, strict=True))
+    for number, (item, title) in enumerate(zip(value, titles, strict=True), 1):
+        if headed:  # each under its title, which all parts of a long text are then known under
+            yield f"# {item[title].strip() if title else f'Record {number}'}\n"
+        left = {**item, title: None} if headed and title else item
+        yield from ["; ".join(_pairs(left))] if _is_row(left) else [*_pairs(left), ""]
+        if headed and _is_row(left):
+            yield ""
+
+
+def _pairs(item: Any) -> list[str]:
+    return [f"{path}: {leaf}" if path else leaf for path, leaf in _leaves(item, "")]
+
+
+def _is_row(item: Any) -> bool:
+    """Whether a record is short enough for one line."""
+    pairs = _pairs(item)
+    return sum(map(len, pairs)) <= _LONGEST_ROW and not any("\n" in pair for pair in pairs)
 
 
 def _titled(item: Any) -> str | None:

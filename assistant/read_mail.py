@@ -17,12 +17,21 @@ from assistant.errors import BadInput
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 # "From jane@example.org Fri Dec  5 10:00:00 2025": the date as C's asctime writes it, often with a zone before or
-# behind the year. A paragraph may begin with "From 2019", too.
+# behind the year, or whatever stands there above a header. A paragraph may begin with "From 2019", too.
 _POSTMARK = re.compile(
-    rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From \S[^\n]* (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) +"
+    rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From (?:\S[^\n]* (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) +"
     rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d{1,2} +\d{1,2}:\d\d(?::\d\d)? [^\n]*\d{4}[^\n]*\r?\n"
+    rb"|[^\n]*\n(?=[A-Za-z][\w-]*:[ \t\r\n]))"
 )
-_BROKEN = (ValueError, IndexError, KeyError, TypeError, AttributeError)  # what the parser of broken headers raises
+_BROKEN = (
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)  # what the parser of broken headers raises
 _ANSWERED = re.compile(r"^(?:(?:re|aw|sv|antw|fwd?|wg|tr)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE)
 _MAX_ATTACHMENTS = 50
 _TEXTS = ("text/plain", "text/html")
@@ -37,7 +46,7 @@ def read_mail(data: bytes, _name: str, depth: int = 0) -> Content:
     attached: list[EmailMessage] = []
     blocks = ["\n".join(_headers(message)), _body(message, attached), *_attachments(attached, notes, depth)]
     text = unified("\n\n".join(block for block in blocks if block.strip()))
-    return Content(text, facts=_facts(message), notes=tuple(notes))
+    return Content(text, facts=_facts(message), notes=tuple(notes), prose=False)  # it may quote others and their dates
 
 
 def read_mailbox(data: bytes, name: str) -> Content:

@@ -88,14 +88,15 @@ class Archive:
 
     def _enter(self, container: _Container, name: str, shown: str, depth: int) -> None:
         size = container.size(name)
-        if depth >= MAX_DEPTH:
+        if depth >= MAX_DEPTH and formats.suffix(shown) == ".zip":
             self._add(Member(shown, size, f"Archives are read {MAX_DEPTH} deep and no deeper."), None)
             return
         try:
             self._nested += size
             if self._nested > _MAX_NESTED:
                 raise UnreadableFile("The archives in the archive are too large together.", "Unpack them.")
-            self._list(_opened(container.read(name), shown), f"{shown}/", depth + 1)
+            inner = _opened(container.read(name), shown)
+            self._list(inner, f"{shown}/", depth + isinstance(inner, Packed))
         except BadInput as error:
             self._add(Member(shown, size, str(error)), None)
 
@@ -108,8 +109,12 @@ class Archive:
 
 def _opened(data: bytes, name: str) -> _Container:
     """What a file that is an archive by its name or its content holds. Raises what `Archive` does."""
-    is_mailbox = formats.suffix(name) == ".mbox" and formats.kind(data, name) == "mailbox"
-    return Mailbox(data) if is_mailbox else Packed(data, name)
+    kind = formats.kind(data, name)
+    if formats.suffix(name) == ".mbox" and kind != "archive":
+        if kind != "mailbox":
+            raise UnreadableFile(f"{name} is no mailbox: it is a {kind}.", "Give its name the ending of what it is.")
+        return Mailbox(data)
+    return Packed(data, name)
 
 
 def _shown(name: str) -> str:

@@ -138,11 +138,67 @@ def test_a_mailbox_in_an_archive_and_one_that_is_none(ingest: Ingest, folder: Pa
 
 def test_names_of_mails_are_names(ingest: Ingest, folder: Path):
     subjects = ["../../etc/passwd", "Re: .hidden", "", "x" * 300, "Lamps (2)", "Lamps", "Lamps", "a\x1bb"]
+    subjects += ["Sale\u200b now", "Sale\u200c now"]
     data = mailbox(*(("5", subject, f"Words {number}.") for number, subject in enumerate(subjects)))
     members = Archive(data, "in.mbox").members
     assert len({member.name for member in members}) == len(subjects)
     assert not [member for member in members if member.problem or "/" in member.name or len(member.name) > 120]
     assert [member.name for member in members[4:7]] == [f"2025-12-05 Lamps{n}.eml" for n in (" (2)", "", " (3)")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Date: Fri, 05 Dec 20250512103000 10:00:00 +0000",
+        f"From: {'(' * 30_000}jane@example.org",
+        "Subject: =?utf-8?q?broken",
+        "Content-Type: multipart/mixed; boundary=",
+    ],
+)
+def test_a_broken_mail_fails_no_mailbox(header: str, ingest: Ingest, folder: Path):
+    broken = f"From - Fri Dec  5 10:00:00 2025\n{header}\n\nOther words.\n\n".encode()
+    (folder / "in.mbox").write_bytes(mailbox(("5", "Lamps", "Words.")) + broken)
+    assert [file.outcome for file in ingest.add([folder], "default").files] == ["added"] * 3
+    assert [file.outcome for file in ingest.add([folder], "default").files] == ["unchanged"] * 3
+
+
+def test_an_emptied_mailbox(ingest: Ingest, folder: Path):
+    (folder / "in.mbox").write_bytes(mailbox(("5", "Lamps", "Words.")))
+    ingest.add([folder], "default")
+    (folder / "in.mbox").write_bytes(b"")
+    report = ingest.add([folder], "default")
+    assert outcomes(report, folder) == {"in.mbox/2025-12-05 Lamps.eml": "removed", "in.mbox": "changed"}
+    assert report.files[-1].detail == "It holds no mail."
+
+
+def test_the_author_of_a_mail_is_its_sender(ingest: Ingest, folder: Path):
+    quoted = (
+        "I agree.\n\nOn 1 Dec 2024 John wrote:\n\nThe lamp is old and burns too much oil.\n\nBest regards,\nJohn Roe"
+    )
+    (folder / "in.mbox").write_bytes(mailbox(("5", "Lamps", quoted)))
+    ingest.add([folder], "default")
+    mail = next(info for info in ingest.documents("default") if info.file.endswith(".eml"))
+    assert (mail.author, mail.date) == ("Jane Doe", "2025-12-05")
+
+
+@pytest.mark.parametrize("mark", ["From ", "From - Fri, 05 Dec 2025", "From a@example.org 2025-12-05 10:00:00"])
+def test_postmarks_of_other_programs(mark: str):
+    mails = [f"{mark}\nSubject: {subject}\n\nFrom 2019 on it was dark.\n" for subject in ("Lamps", "Oil")]
+    names = [member.name for member in Archive("\n".join(mails).encode(), "in.mbox").members]
+    assert names == ["Lamps.eml", "Oil.eml"]
+
+
+def test_what_is_no_mailbox_is_named_as_what_it_is():
+    with pytest.raises(UnreadableFile, match=r"in\.mbox is no mailbox: it is a PDF"):
+        Archive(pdf([show([(72, 700, "Words")])]), "in.mbox")
+    assert list(names(packed({"a.txt": "x"}))) == [
+        member.name for member in Archive(packed({"a.txt": "x"}), "a.mbox").members
+    ]
+
+
+def test_a_mailbox_is_no_depth_of_archives():
+    inner = packed({"in.mbox": mailbox(("5", "Lamps", "Words."))})
+    assert list(names(packed({"b.zip": packed({"c.zip": inner})}))) == ["b.zip/c.zip/in.mbox/2025-12-05 Lamps.eml"]
 
 
 def test_a_file_that_the_reader_failed_at_is_tried_again(
