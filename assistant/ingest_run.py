@@ -77,8 +77,7 @@ class Run:
         self._progress = progress
         self._cancel = cancel
         self.read = self.embedded = 0  # documents stored and chunks embedded, up to now
-        self._scanned_before = 0  # scanned pages of the files before
-        self._scanned = 0
+        self._scanned = self._scanned_before = 0  # scanned pages up to now, and those of the files before
         self._awaiting = False  # something of the archive at hand was left that OCR could read
         self.passed_over: Counter[str] = Counter()  # files in archives of kinds that are not read, by suffix
         self._left: list[tuple[str, str]] = []  # what of the archive at hand was not read: names and reasons
