@@ -19,14 +19,25 @@ _VERBS = (
     r"claims|argued|argues|warned|warns|stressed|stresses|emphasi[sz]ed|emphasi[sz]es|explained|explains|insisted|insists|"
     r"reiterated|remarked|declared|pointed out|points out|believes|believed)\b"
 )
+_SHOWS = (  # what they have for an object need not be words: "wrote that", not "wrote a book"
+    r"(?:observed|observes|highlighted|highlights|reported|reports|wrote|writes|confirmed|confirms|admitted|admits|"
+    r"acknowledged|acknowledges|revealed|reveals|estimated|estimates|predicted|predicts|concluded|concludes|suggested|"
+    r"suggests|described|put)\b"
+)
 _NAME = r"(?:[A-Z][\w'’-]*\.?\s+){0,5}[A-Z][\w'’-]*"
 _OFFICE = (
     r"(?<!of )[Tt]he\s+(?:company|ministry|government|agency|report|study|authors?|police|court|bank|union|group|"
     r"university|spokes(?:person|man|woman)|minister|president|commission|committee|firm|manufacturer|association|"
     r"institute|party)"
 )
-_SAYS = re.compile(rf"(?<![\w'’-])(?P<who>{_NAME}|{_OFFICE})\s+{_VERBS}(?:\s+[a-z]+){{0,2}}?,?\s*(?:that\b)?")
-_ACCORDING = re.compile(rf"\b[Aa]ccording to (?P<who>(?:the |an? )?[^,.;:()\n]{{2,{_LONGEST}}}?)(?=[,.;:()\n]|$)")
+_SAYS = re.compile(
+    rf"(?<![\w'’-])(?P<who>{_NAME}|{_OFFICE})\s+"
+    rf"(?:{_VERBS}(?:\s+[a-z]+){{0,2}}?,?\s*(?:that\b)?|{_SHOWS}(?:\s+[a-z]+){{0,2}}?\s+that\b)"
+)
+_ACCORDING = re.compile(
+    rf"\b(?:[Aa]ccording to|[Aa]s (?:\w+ly )?(?:{_VERBS}|{_SHOWS}) by) "
+    rf"(?P<who>(?:the |an? )?[^,.;:()\n]{{2,{_LONGEST}}}?)(?=[,.;:()\n]|$)"
+)
 _TOLD = re.compile(rf"\b(?:according to|{_VERBS})", re.IGNORECASE)
 _OPENERS = frozenset(
     """On In At Yesterday Today However Meanwhile But And Also Earlier Later Moreover Then Still When While As After

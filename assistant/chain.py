@@ -25,6 +25,7 @@ from assistant.groundedness import Groundedness
 from assistant.ingest import Ingest
 from assistant.opening import Loading, cross_encoder
 from assistant.passages import before
+from assistant.pertinent import NoAnswer, Pertinence
 from assistant.prompt import Prompt, Prompts
 from assistant.question import checked, unicode
 from assistant.records import (
@@ -279,10 +280,14 @@ class Assistant:
         def begin(sentence: str) -> Check:
             return checker.begin(sentence, prompt.hits, ask, glance.known) if checker else Unchecked()
 
+        def begin_strictly(sentence: str) -> Check:
+            return begin(sentence) if not checker or pertinence.fits(sentence) else NoAnswer()
+
+        pertinence = Pertinence(question)
         if sampling.grammar:
             return VerbatimDraft(Citer(question, prompt.hits), begin)
         nearest = checker.nearest if checker else None
-        return Draft(Citer(question, prompt.hits), begin, self._strict, nearest)
+        return Draft(Citer(question, prompt.hits), begin_strictly if self._strict else begin, self._strict, nearest)
 
     def _answer(self, question: str, prompt: Prompt, writing: Writing, reason: AbstainReason | None) -> Answer:
         draft = writing.draft

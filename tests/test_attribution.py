@@ -22,6 +22,8 @@ SALES = "Sales rose by 5% in 2024."
         ("“Sales rose by 5% in 2024,” Jane Doe told reporters in Bonn.", "Jane Doe"),
         ("However, Foreign Ministry spokesperson Mao Ning noted that sales rose by 5% in 2024.", "Mao Ning"),
         ("The report states that sales rose by 5% in 2024. It is long.", "the report"),
+        ("As observed by the magazine Retail Week, sales rose by 5% in 2024.", "the magazine Retail Week"),
+        ("Doe highlighted that sales rose by 5% in 2024.", "Doe"),
     ],
 )
 def test_who_is_quoted_is_named(quote: str, who: str) -> None:
@@ -34,6 +36,7 @@ def test_who_is_quoted_is_named(quote: str, who: str) -> None:
         (SALES, "She noted that sales rose by 5% in 2024.", []),  # who she is, is not known here
         (SALES, "Sales rose by 5% in 2024. The company said it was happy.", []),  # said of something else
         (SALES, SALES, []),
+        ("The report on sales was written in 2024.", "Jane Doe wrote the report on sales in 2024.", []),
         ("Jane Doe says sales rose by 5% in 2024.", "Jane Doe said sales rose by 5% in 2024.", []),
         ("Doe saw sales rise by 5% in 2024.", "Jane Doe said sales rise by 5% in 2024.", []),
         (SALES, "Jane Doe said sales rose by 5% in 2024.", ["Jane Doe reported good news."]),

@@ -127,6 +127,15 @@ def test_a_supported_answer_stands_and_is_pending_before() -> None:
     assert answer.timings.shown_s > 0
 
 
+def test_what_only_says_the_question_again_is_no_answer() -> None:
+    answer, _, engine = ask(["The line opened when the line opened.", "It opened in 1890."])
+    assert answer.answer == "It opened in 1890. [1]"
+    assert answer.left_out == ("The line opened when the line opened.",)
+    assert engine.weighed == ["It opened in 1890."]
+    shown, _, _ = ask(["The line opened when the line opened."], mode="show")
+    assert shown.sentences[0].verdict == "supported"
+
+
 def test_what_the_model_had_in_mind_at_its_first_word_counts_for_all_sentences() -> None:
     said = ["The line opened in 1890. It went to Morden.", "It opened in 1890."]
     answer, _, engine = ask(said, hidden=2.0)

@@ -1,0 +1,96 @@
+"""Does a sentence answer the question at all? By its form alone, whatever the sources say: one that only says the
+question again is no answer, nor is one without a number where a number is asked for. Pure.
+
+A small model that does not find what is asked for says something near it, which may well stand in a source.
+"""
+
+from __future__ import annotations
+
+import re
+
+from assistant.records import Verdict
+from assistant.terms import terms
+
+_AGAIN = 0.6  # share of a question's terms that stand in a sentence which says it again
+_BARE = 3  # words of an answer that may be a number alone
+_ASKS = re.compile(  # for something that the question does not name
+    r"\b(?:what|which|who|whom|whose|when|where|why|how|wer|wen|wem|wann|warum|wieso|welche[mnrs]?|wie|qué|quién(?:es)?|"
+    r"cuál(?:es)?|cuándo|dónde|cómo|cuánt[oa]s?|quoi|quel(?:le)?s?|quand|où|pourquoi|combien)\b|[谁誰哪]|什[么麼]|多少|怎",
+    re.IGNORECASE,
+)
+_POLAR = re.compile(  # yes or no
+    r"\W*(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|shall|should|may|might|must)(?:n['’]t)?\b",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(r"\b(?:or|oder|ou|o|vs|versus|between|zwischen|entre)\b|还是|還是|或", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_GLUE = frozenset(
+    """a an the is are was were be been being of in on at to for from by with and that this it its as has have had do
+    does did because so which who whom whose what when where why how there their they he she his her according source
+    sources document documents said say says state states
+    """.split()  # noqa: SIM905 - a list of so many quoted words reads worse
+)
+_EMPTY = terms(" ".join(_GLUE))
+_HOW_MANY = re.compile(r"\bhow many (?:of the |different |more |other )*(?P<what>[^\W\d_]+)", re.IGNORECASE)
+_SHARE = re.compile(r"\b(?:what|which) (?:share|percentage|proportion|fraction|per ?cent)\b", re.IGNORECASE)
+_A_SHARE = re.compile(
+    r"%|\b(?:per ?cent|percentage|half|halves|thirds?|quarters?|fifths?|tenths?|majority|minority|most|all|none|no|"
+    r"whole|entire|one in|out of)\b|\d\s*/\s*\d|\b0[.,]\d",
+    re.IGNORECASE,
+)
+_SOME = re.compile(  # how many, without a number
+    r"\b(?:no|none|nobody|nothing|never|single|one|both|all|every|each|several|many|few|some|most|dozens?|hundreds|"
+    r"thousands|millions|billions|couple|pair|half|twice|once|numerous|multiple|various|countless|infinite(?:ly)?)\b",
+    re.IGNORECASE,
+)
+_ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.IGNORECASE)
+_UNIT = r"(?:[kMGT]?W|[kMG]?Hz|[kMGT]i?B|[kcm]?m|[km]?g|°C|%)"
+
+
+class Pertinence:
+    """What the sentences of one answer are held against, in their order."""
+
+    def __init__(self, question: str) -> None:
+        self._terms = terms(question)
+        self._words = _words(question)
+        asks = bool(_ASKS.search(question)) and not _POLAR.match(question)
+        self._open = asks and not _CHOICE.search(question)
+        self._many = _HOW_MANY.search(question) if asks else None
+        self._share = asks and bool(_SHARE.search(question))
+
+    def fits(self, sentence: str) -> bool:
+        """Whether a sentence may be an answer, or stand beside one: once a number is given, others need none."""
+        if self._open and self._repeats(sentence):
+            return False
+        if self._share and not _A_SHARE.search(sentence) and len(sentence.split()) > _BARE:
+            return False
+        if self._many and not self._counts(sentence, self._many["what"]):
+            return False
+        self._share, self._many = False, None
+        return True
+
+    def _repeats(self, sentence: str) -> bool:
+        """Whether it says the question again, and adds nothing. A few words of the question may be its answer."""
+        said = terms(sentence) - _EMPTY
+        again = said <= self._terms and len(said) >= _AGAIN * len(self._terms - _EMPTY)
+        added = _words(sentence) - self._words - _GLUE
+        return again and not any(not terms(word) or terms(word) - self._terms for word in added)
+
+    def _counts(self, sentence: str, what: str) -> bool:
+        """Whether it gives a number that is not the question's, nor a rank, nor a measure: "500 MW turbines"."""
+        bare = re.sub(rf"\d[\d.,]*\s*{_UNIT}\s+{re.escape(what)}\b", "", sentence)
+        numbers = {term for term in terms(_ORDINAL.sub("", bare)) if term[0].isdigit()}
+        return bool(numbers - self._terms) or bool(_SOME.search(bare))
+
+
+class NoAnswer:
+    """The check of a sentence that answers nothing."""
+
+    done = True
+
+    def verdict(self) -> Verdict:
+        return "unsupported"
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.casefold() for word in _WORD.findall(text))

@@ -1,0 +1,65 @@
+"""What is no answer by its form alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.pertinent import Pertinence
+
+LAMPS = "How many lamps stand on the coast?"
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("Who plays the leading part in the harbour?", "The harbour plays the leading part in the harbour."),
+        ("Why did Ada Marsh say that lamps burn?", "Ada Marsh said that lamps burn because lamps burn."),
+        ("Wer führt den Hafen?", "Den Hafen führt wer."),
+        (LAMPS, "The lamps stand on the coast of Norway."),
+        (LAMPS, "The coast is the 3rd for its lamps."),
+        (LAMPS, "There are 500 MW lamps on the coast."),
+        ("How many keepers has Lamp 3.0?", "Lamp 3.0 is a prototype of the coast."),
+        ("What share of the oil is burnt?", "The keepers burn about 500 barrels of oil a year."),
+    ],
+)
+def test_what_answers_nothing(question: str, sentence: str) -> None:
+    assert not Pertinence(question).fits(sentence)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("Who plays the leading part in the harbour?", "Ada Marsh plays the leading part in the harbour."),
+        ("Is Ada Marsh the keeper?", "Ada Marsh is the keeper."),
+        ("Is the oil dear or cheap, and why?", "The oil is cheap."),
+        ("Which is larger, the lamp or the bell?", "The bell is larger."),
+        ("Who came to the lamp?", "Nobody came to the lamp."),
+        ("What burns in an oil lamp?", "Oil."),
+        ("And in 2019?", "In 2019."),
+        (LAMPS, "Twenty-five."),
+        (LAMPS, "12 lamps."),
+        (LAMPS, "There are a dozen."),
+        (LAMPS, "None stands there."),
+        ("How many kilometres is it to the lamp?", "It is 12 km."),
+        ("What share of the oil is burnt?", "Half of it."),
+        ("What share of the oil is burnt?", "About 30."),
+        ("What percentage is burnt?", "30% of the oil is burnt."),
+        ("谁领导港口？", "马宁领导港口。"),
+    ],
+)
+def test_what_may_be_an_answer(question: str, sentence: str) -> None:
+    assert Pertinence(question).fits(sentence)
+
+
+def test_behind_a_number_others_need_none() -> None:
+    pertinence = Pertinence(LAMPS)
+    assert not pertinence.fits("The lamps are old.")
+    assert pertinence.fits("There are 12.")
+    assert pertinence.fits("The lamps are old.")
+
+
+@given(st.text(), st.text())
+def test_whatever_is_asked_and_said(question: str, sentence: str) -> None:
+    assert Pertinence(question).fits(sentence) in (True, False)
