@@ -76,13 +76,14 @@ def _written(value: Any) -> Iterator[str]:
         yield from _pairs(value)
         return
     titles = [_titled(item) for item in value]
-    headed = any(title and not _is_row(item) for title, item in zip(titles, value, strict=True))
+    headed = any(title and not _is_row(_pairs(item)) for title, item in zip(titles, value, strict=True))
     for number, (item, title) in enumerate(zip(value, titles, strict=True), 1):
         if headed:  # each under its title, which all parts of a long text are then known under
             yield f"# {item[title].strip() if title else f'Record {number}'}\n"
-        left = {**item, title: None} if headed and title else item
-        yield from ["; ".join(_pairs(left))] if _is_row(left) else [*_pairs(left), ""]
-        if headed and _is_row(left):
+        pairs = _pairs({**item, title: None} if headed and title else item)
+        row = _is_row(pairs)
+        yield from ["; ".join(pairs)] if row else pairs
+        if headed or not row:
             yield ""
 
 
@@ -90,9 +91,8 @@ def _pairs(item: Any) -> list[str]:
     return [f"{path}: {leaf}" if path else leaf for path, leaf in _leaves(item, "")]
 
 
-def _is_row(item: Any) -> bool:
+def _is_row(pairs: list[str]) -> bool:
     """Whether a record is short enough for one line."""
-    pairs = _pairs(item)
     return sum(map(len, pairs)) <= _LONGEST_ROW and not any("\n" in pair for pair in pairs)
 
 
