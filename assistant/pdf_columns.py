@@ -32,7 +32,7 @@ class Word:
     y: float  # of the baseline
     size: float
     bold: bool = False
-    drawn: bool = True  # not the recognised text under a scan, whose sizes are guessed
+    drawn: bool = True  # neither typed into a form nor the recognised text under a scan, whose sizes are guessed
 
 
 @dataclass(slots=True)

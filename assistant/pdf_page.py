@@ -10,7 +10,7 @@ import ctypes
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from assistant.tesseract import Picture
 _TINY = 1.5  # points; letters of less nobody reads
 _WORD_END = 0.3  # a gap of so many letter sizes ends a word
 _ANNOTATIONS = 5_000  # annotations of a page that are looked at
+_TYPED = (raw.FPDF_ANNOT_WIDGET, raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP)
 _BOLD = 600  # of CSS's weights from 100 to 900, in which 400 is regular and 700 bold
 _BOLD_NAME = re.compile(r"bold|black|heavy|(?<![a-z])demi(?!light)|CM(?:SS)?BX|CMB\d|SFBX|[-,]Bd", re.IGNORECASE)
 _FONT_NAME = 256  # bytes of a font's name, with its closing zero
@@ -83,7 +84,7 @@ def blocks(document: pdfium.PdfDocument, number: int, tally: Tally) -> list[Bloc
     """
     try:
         page = document[number]
-        typed = document.get_formtype() or _is_typed_on(page)
+        typed = _typed_on(page)
         if typed and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
             page.close()
             page = document[number]  # with what is typed into the form, or on the page, as text of the page
@@ -93,7 +94,7 @@ def blocks(document: pdfium.PdfDocument, number: int, tally: Tally) -> list[Bloc
         return []
     before = tally.unknown
     drawn = Drawn(page)
-    glyphs = list(_glyphs(text_page, page.get_bbox(), drawn, tally))
+    glyphs = list(_glyphs(text_page, page.get_bbox(), drawn, tally, typed))
     upright, aside = _turned(glyphs)
     found = [*pdf_layout.blocks(_words(upright)), *(Block(" ".join(run)) for run in aside)]
     shown = [block for block in found if unified(block.text).strip()]
@@ -106,15 +107,16 @@ def blocks(document: pdfium.PdfDocument, number: int, tally: Tally) -> list[Bloc
     return shown
 
 
-def _is_typed_on(page: pdfium.PdfPage) -> bool:
-    """Whether a page has annotations that are text on it; links and highlights are none, and cost no flattening."""
+def _typed_on(page: pdfium.PdfPage) -> list[Box]:
+    """Where a page has fields of a form, or annotations that are text on it; links and highlights are none."""
+    found: list[Box] = []
+    box = raw.FS_RECTF()
     for number in range(min(raw.FPDFPage_GetAnnotCount(page), _ANNOTATIONS)):
         annotation = raw.FPDFPage_GetAnnot(page, number)
-        kind = raw.FPDFAnnot_GetSubtype(annotation)
+        if raw.FPDFAnnot_GetSubtype(annotation) in _TYPED and raw.FPDFAnnot_GetRect(annotation, box):
+            found.append((box.left, box.bottom, box.right, box.top))
         raw.FPDFPage_CloseAnnot(annotation)
-        if kind in (raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP):
-            return True
-    return False
+    return found
 
 
 def draw(document: pdfium.PdfDocument, number: int, dpi: int, longest_side: int) -> Picture:
@@ -134,7 +136,11 @@ def draw(document: pdfium.PdfDocument, number: int, dpi: int, longest_side: int)
 
 
 def _glyphs(
-    text_page: pdfium.PdfTextPage, page: tuple[float, float, float, float], drawn: Drawn, tally: Tally
+    text_page: pdfium.PdfTextPage,
+    page: tuple[float, float, float, float],
+    drawn: Drawn,
+    tally: Tally,
+    typed: Sequence[Box],
 ) -> Iterator[_Glyph]:
     """The visible characters in the order of the file, and ends of words."""
     styles: dict[int | None, _Style] = {}
@@ -167,10 +173,7 @@ def _glyphs(
         raw.FPDFText_GetLooseCharBox(text_page, number, box)
         raw.FPDFText_GetCharOrigin(text_page, number, x, y)
         style = _style(text_page, number, styles, drawn, box)
-        height = max(box.top - box.bottom, box.right - box.left) if style.angle % 180 else box.top - box.bottom
-        size = style.size if 0.4 < style.size / (height or 1.0) < 2.5 else height / 1.2
-        place = box.left, box.right, box.bottom, box.top, x.value, y.value
-        glyph = _Glyph(character, *place, style.angle, size or 1.0, style.bold, not style.invisible)
+        glyph = _glyph(character, box, (x.value, y.value), style, typed)
         if _is_hidden(glyph, style, page, drawn):
             tally.hidden += 1
             continue
@@ -182,6 +185,14 @@ def _glyphs(
             tally.letters -= len(style.doubtful)
             for glyph in style.doubtful:
                 glyph.text = ""
+
+
+def _glyph(character: str, box: Any, origin: tuple[float, float], style: _Style, typed: Sequence[Box]) -> _Glyph:
+    height = max(box.top - box.bottom, box.right - box.left) if style.angle % 180 else box.top - box.bottom
+    size = style.size if 0.4 < style.size / (height or 1.0) < 2.5 else height / 1.2
+    printed = not style.invisible and not any(is_in(*origin, each) for each in typed)
+    place = box.left, box.right, box.bottom, box.top, *origin
+    return _Glyph(character, *place, style.angle, size or 1.0, style.bold, printed)
 
 
 def _character(code: int) -> str:

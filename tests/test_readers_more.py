@@ -364,6 +364,25 @@ def test_what_is_typed_on_a_page_is_read_once_and_marks_add_nothing():
     assert text_of(data, "a.pdf").split() == ["The", "lamp", "is", "lit.", "Approved", "by", "Jane"]
 
 
+def test_what_is_typed_into_a_form_is_no_heading_however_large_it_is():
+    font = "/Resources << /Font << /F1 3 0 R >> >>"
+    value = "BT /F1 30 Tf 2 5 Td (Jane of the Lamp) Tj ET"
+    more = {
+        100: "<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V (Jane of the Lamp) /Rect [72 600 400 640] /F 4 "
+        "/AP << /N 101 0 R >> >>",
+        101: f"<< /Subtype /Form /BBox [0 0 328 40] {font} /Length {len(value)} >>\nstream\n{value}\nendstream",
+    }
+    large = "BT /F1 30 Tf 72 200 Td (Duties of a keeper) Tj ET"
+    lines = show(
+        [(72, 500 - 14 * line, "The keeper lights the lamp at dusk and puts it out at dawn.") for line in range(9)]
+    )
+    data = pdf([f"{SEEN}\n{lines}\n{large}"], extra="/Annots [100 0 R]", more=more)
+    text = text_of(data, "a.pdf")
+    assert "# Duties of a keeper" in text
+    assert "Jane of the Lamp" in text
+    assert "# Jane" not in text
+
+
 # --- plain texts
 
 
