@@ -39,6 +39,7 @@ from assistant.records import (
     Progress,
     Retrieved,
     Sampling,
+    heading,
 )
 from assistant.retrieve import Retriever
 from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_message, to_messages, to_turns, with_grammar
@@ -281,13 +282,17 @@ class Assistant:
             return checker.begin(sentence, prompt.hits, ask, glance.known) if checker else Unchecked()
 
         def begin_strictly(sentence: str) -> Check:
-            return begin(sentence) if not checker or pertinence.fits(sentence) else NoAnswer()
+            return begin(sentence) if not checker or pertinence.fits(sentence, carrying(sentence)) else NoAnswer()
 
-        pertinence = Pertinence(question)
+        def carrying(sentence: str) -> list[str]:
+            chunks = (candidate.hit.chunk for candidate in citer.find(sentence))
+            return [f"{heading(chunk)}\n{chunk.text}" for chunk in chunks]
+
+        citer, pertinence = Citer(question, prompt.hits), Pertinence(question)
         if sampling.grammar:
-            return VerbatimDraft(Citer(question, prompt.hits), begin)
+            return VerbatimDraft(citer, begin)
         nearest = checker.nearest if checker else None
-        return Draft(Citer(question, prompt.hits), begin_strictly if self._strict else begin, self._strict, nearest)
+        return Draft(citer, begin_strictly if self._strict else begin, self._strict, nearest)
 
     def _answer(self, question: str, prompt: Prompt, writing: Writing, reason: AbstainReason | None) -> Answer:
         draft = writing.draft

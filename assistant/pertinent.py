@@ -1,5 +1,5 @@
-"""Does a sentence answer the question at all? By its form alone, whatever the sources say: one that only says the
-question again is no answer, nor is one without a number where a number is asked for. Pure.
+"""Does a sentence answer the question at all? One that only says the question again is no answer, nor is one without
+a number where a number is asked for, nor one about another year than the one asked about. Pure.
 
 A small model that does not find what is asked for says something near it, which may well stand in a source.
 """
@@ -7,7 +7,9 @@ A small model that does not find what is asked for says something near it, which
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from assistant.dates import MONTHS
 from assistant.records import Verdict
 from assistant.terms import terms
 
@@ -44,6 +46,20 @@ _SOME = re.compile(  # how many, without a number
     re.IGNORECASE,
 )
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.IGNORECASE)
+_MONTH = "|".join(MONTHS)
+_IN_YEAR = re.compile(  # "in 2019", but neither "since 2019" nor "the 2019 election"
+    r"\b(?:in|during|im|en|em|nel)\s+(?:the year |year |jahr |el año |early |late |mid-?)?"
+    rf"(?:(?:{_MONTH})(?: \d{{1,2}}(?:st|nd|rd|th)?)?,? (?:of )?)?(?P<year>[12]\d{{3}})(?![\d.,/–%-]*\d|s\b|%)"
+    r"|(?P<chinese>[12]\d{3})\s?年(?!以|之?[前后後]|[至到起])",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(  # "in 2019", but neither "since 2019" nor "the 2019 election"
+    rf"(?:\b(?:in|of|for|during|im|en|em|nel|del?)\s+(?:the year |year |jahr |el año |early |late |mid-?)?"
+    rf"(?:(?:{_MONTH})(?: \d{{1,2}}(?:st|nd|rd|th)?)?,? (?:of |de )?)?)(?P<year>[12]\d{{3}})(?![\d.,%-]*\d|s\b|%)"
+    r"|(?P<chinese>[12]\d{3})\s?年",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"(?<![\d.,])[12]\d{3}(?![.,]?\d|%)")
 _UNIT = r"(?:[kMGT]?W|[kMG]?Hz|[kMGT]i?B|[kcm]?m|[km]?g|°C|%)"
 
 
@@ -57,14 +73,21 @@ class Pertinence:
         self._open = asks and not _CHOICE.search(question)
         self._many = _HOW_MANY.search(question) if asks else None
         self._share = asks and bool(_SHARE.search(question))
+        self._year = _year(question)
 
-    def fits(self, sentence: str) -> bool:
-        """Whether a sentence may be an answer, or stand beside one: once a number is given, others need none."""
+    def fits(self, sentence: str, passages: Sequence[str] = ()) -> bool:
+        """Whether a sentence may be an answer, or stand beside one: once a number is given, others need none.
+
+        `passages` are what carries the sentence, each with what is known of its document: another year than the one
+        asked about is no answer where none of them speaks of that one.
+        """
         if self._open and self._repeats(sentence):
             return False
         if self._share and not _A_SHARE.search(sentence) and len(sentence.split()) > _BARE:
             return False
         if self._many and not self._counts(sentence, self._many["what"]):
+            return False
+        if self._year and passages and self._is_of_another_year(sentence, passages):
             return False
         self._share, self._many = False, None
         return True
@@ -75,6 +98,10 @@ class Pertinence:
         again = said <= self._terms and len(said) >= _AGAIN * len(self._terms - _EMPTY)
         added = _words(sentence) - self._words - _GLUE
         return again and not any(not terms(word) or terms(word) - self._terms for word in added)
+
+    def _is_of_another_year(self, sentence: str, passages: Sequence[str]) -> bool:
+        years = set(_YEAR.findall(sentence))
+        return bool(years) and not any(self._year in _YEAR.findall(text) for text in (sentence, *passages))
 
     def _counts(self, sentence: str, what: str) -> bool:
         """Whether it gives a number that is not the question's, nor a rank, nor a measure: "500 MW turbines"."""
@@ -90,6 +117,12 @@ class NoAnswer:
 
     def verdict(self) -> Verdict:
         return "unsupported"
+
+
+def _year(question: str) -> str | None:
+    """The year that a question asks about, where it names one alone."""
+    asked = [match["year"] or match["chinese"] for match in _IN_YEAR.finditer(question)]
+    return asked[0] if len(asked) == 1 and set(_YEAR.findall(question)) == {asked[0]} else None
 
 
 def _words(text: str) -> frozenset[str]:

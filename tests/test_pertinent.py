@@ -53,6 +53,42 @@ def test_what_may_be_an_answer(question: str, sentence: str) -> None:
     assert Pertinence(question).fits(sentence)
 
 
+RANKS = "Norway was 9th in 2012 and 7th in 2020."
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "passage"),
+    [
+        ("What rank had Norway in 2019?", "Norway was 7th in 2020.", RANKS),
+        ("Where was Norway in May 2019?", "Norway was 7th in 2020.", RANKS),
+        ("挪威2019年排名第几？", "挪威2020年排名第7。", RANKS),
+        ("¿Qué puesto ocupó Noruega en 2019?", "Noruega fue 7.ª en 2020.", RANKS),
+    ],
+)
+def test_another_year_than_the_one_asked_about_is_no_answer(question: str, sentence: str, passage: str) -> None:
+    assert not Pertinence(question).fits(sentence, [passage])
+    assert Pertinence(question).fits(sentence, [passage, "Published 2019-03-01: it was 7th."])
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("What rank had Norway in 2012?", "Norway was 7th in 2020, and 9th in 2012."),
+        ("What rank had Norway in 2012?", "Norway rose to 7th in 2020."),  # the passage tells of 2012
+        ("What rank had Norway in 2019?", "Norway was 7th."),
+        ("What rank has Norway had since 2019?", "Norway was 7th in 2020."),
+        ("What rank had Norway after 2018?", "Norway was 7th in 2020."),
+        ("Between 2015 and 2019, what rank had Norway?", "Norway was 7th in 2020."),
+        ("What came of the 2019 election?", "A new parliament in 2020."),
+        ("What was built in the 1990s?", "The tower, finished in 2020."),
+        ("挪威2019年以来排名第几？", "挪威2020年排名第7。"),
+    ],
+)
+def test_another_year_may_be_an_answer(question: str, sentence: str) -> None:
+    assert Pertinence(question).fits(sentence, [RANKS])
+    assert Pertinence(question).fits(sentence)
+
+
 def test_behind_a_number_others_need_none() -> None:
     pertinence = Pertinence(LAMPS)
     assert not pertinence.fits("The lamps are old.")

@@ -72,7 +72,7 @@ STAGES = {
     "abstain": {"passages"},
     "conflict": {"cite", "dates", "evidence", "terms"},
     "attribution": {"terms"},
-    "pertinent": {"terms"},
+    "pertinent": {"dates", "terms"},
     "draft": {"attribution", "cite", "conflict", "evidence", "markers", "terms"},
     "walk": {"formats"},
 }
