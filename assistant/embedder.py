@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from assistant import sessions
+from assistant.records import Span
 
 WINDOW_TOKENS = 256  # what all-MiniLM-L6-v2 was trained to read, special tokens included
 STRIDE_TOKENS = 32  # tokens two neighbouring windows share
@@ -61,6 +62,18 @@ class Embedder:
             sums[index] += vector
             tokens[index].append(states)
         return _unit(sums), [np.concatenate(states) for states in tokens]
+
+    def places(self, texts: Sequence[str]) -> list[list[Span]]:
+        """Where the tokens of each text stand in it, one for each of the vectors that `read` gives."""
+        return [
+            [
+                Span(*place)
+                for window in (encoding, *encoding.overflowing)
+                for place, special in zip(window.offsets, window.special_tokens_mask, strict=True)
+                if not special
+            ]
+            for encoding in self._tokenizer.encode_batch(list(texts))
+        ]
 
     def close(self) -> None:
         """Ends the worker threads; `embed` may not be called afterwards."""

@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant import sentences
 from assistant.database import Database
+from assistant.records import Chunk, Span, headed
 
 _VERSION = 1
 _SCHEMA = (
@@ -41,10 +43,7 @@ def likeness(question: Vectors, codes: Sequence[bytes]) -> list[float]:
     counts = [len(bits) * 8 // width for bits in codes]
     if not len(question) or not sum(counts):
         return [0.0] * len(codes)
-    packed = np.frombuffer(b"".join(codes), np.uint8).reshape(-1, width // 8)
-    signs = np.unpackbits(packed, axis=1).astype(np.float32)
-    # with s the bits as 0 and 1: a sum over signs of -1 and 1 is 2 q.s - sum(q), which saves a pass over all bits
-    products = (2 * signs @ question.T - question.sum(axis=1)) / np.sqrt(width)
+    products = _products(question, b"".join(codes))
     found = [0.0] * len(codes)
     first = 0
     for number, count in enumerate(counts):
@@ -52,6 +51,37 @@ def likeness(question: Vectors, codes: Sequence[bytes]) -> list[float]:
             found[number] = float(products[first : first + count].max(axis=0).mean())
         first += count
     return found
+
+
+def of_sentences(
+    asked: Sequence[tuple[Vectors, float]], chunk: Chunk, code: bytes, places: Sequence[Span]
+) -> tuple[float, ...]:
+    """How like the questions each sentence of a chunk is, as `sentences.spans` cuts them.
+
+    `asked` are the questions' token vectors, each with what it counts; `code` and `places` are of the tokens of the
+    `headed` chunk. () where these are not the same tokens.
+    """
+    width = asked[0][0].shape[1] // 8
+    if len(code) != width * len(places):
+        return ()
+    above = len(headed(chunk)) - len(chunk.text)
+    at = np.array([(place.start - above, place.end - above) for place in places], int).reshape(-1, 2)
+    inside = [(at[:, 0] < span.end) & (at[:, 1] > span.start) for span in sentences.spans(chunk.text)]
+    found = np.zeros(len(inside))
+    for question, weight in asked:
+        products = _products(question, code)
+        best = [products[part].max(axis=0).mean() if part.any() and len(question) else 0.0 for part in inside]
+        found += weight * np.array(best)
+    return tuple(map(float, found))
+
+
+def _products(question: Vectors, code: bytes) -> Vectors:
+    """How like each coded token is to each of a question's: [tokens of the code, tokens of the question]."""
+    width = question.shape[1]
+    signs = np.unpackbits(np.frombuffer(code, np.uint8).reshape(-1, width // 8), axis=1).astype(np.float32)
+    # with s the bits as 0 and 1: a sum over signs of -1 and 1 is 2 q.s - sum(q), which saves a pass over all bits
+    products: Vectors = (2 * signs @ question.T - question.sum(axis=1)) / np.sqrt(width)
+    return products
 
 
 class Codes:

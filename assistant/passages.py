@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from assistant import sentences
@@ -19,6 +19,9 @@ from assistant.terms import terms
 MOST = 2  # sentences
 LONGEST = 400  # characters of one; what is longer is mostly a table or a list
 TOGETHER = 350  # characters of all, unless the nearest has more: every question computes them anew, 100 in 0.2 s
+ALIKE = (
+    0.8  # what the comparison token by token counts, where there is one; the rest is for shared terms (docs/lab.md)
+)
 _BEFORE = 0.5  # what a term of the question before counts
 _WHOLE = 2  # terms of a question that says what it is about; "And in 2019?" has one (docs/lab.md)
 _BACK = 3  # questions that are looked at, for what another may refer to
@@ -32,14 +35,15 @@ class Passage:
 
 
 def nearest(question: str, hits: Sequence[Hit], before: str = "") -> list[Passage]:
-    """At most MOST sentences, the nearest first: those with most of the question's terms for their length. The nearest
-    is always there, others only as long as all together have at most TOGETHER characters.
+    """At most MOST sentences, the nearest first: those most like the question, token by token (`Hit.near`), and with
+    most of its terms for their length. The nearest is always there, others only as long as all together have at most
+    TOGETHER characters. Where no sentence has any of the terms none is near.
 
     A term weighs by its rarity among the sentences (inverse document frequency, Spärck Jones 1972). The terms of the
-    question `before` count less: of "And in 2019?" the year is what was asked anew. A sentence without any of them is
-    none of the nearest.
+    question `before` count less: of "And in 2019?" the year is what was asked anew.
     """
-    found = [Passage(hit.chunk.id, text) for hit in hits for text in _sentences(hit)]
+    parts = [(Passage(hit.chunk.id, text), near) for hit in hits for text, near in _sentences(hit)]
+    found, alike = [passage for passage, _ in parts], [near for _, near in parts]
     has = [terms(passage.text) for passage in found]
     counts = Counter(term for one in has for term in one)
     wanted = dict.fromkeys(terms(before), _BEFORE) | dict.fromkeys(terms(question), 1.0)
@@ -49,8 +53,14 @@ def nearest(question: str, hits: Sequence[Hit], before: str = "") -> list[Passag
         shared = math.fsum(weight for term, weight in weights.items() if term in has[number])
         return shared / math.sqrt(len(has[number]) + _TYPICAL)
 
-    ranked = sorted(range(len(found)), key=score, reverse=True)
-    return _fitting([found[number] for number in ranked[:MOST] if score(number) > 0])
+    shared = _scaled([score(number) for number in range(len(found))])
+    if not any(shared):
+        return []
+    compared = _scaled(alike)
+    share = ALIKE if any(compared) else 0.0
+    total = [(1 - share) * one + share * other for one, other in zip(shared, compared, strict=True)]
+    ranked = sorted(range(len(found)), key=lambda number: total[number], reverse=True)
+    return _fitting([found[number] for number in ranked[:MOST] if total[number] > 0])
 
 
 def before(history: Sequence[Message]) -> str:
@@ -74,12 +84,20 @@ def _fitting(passages: Sequence[Passage]) -> list[Passage]:
     return kept
 
 
-def _sentences(hit: Hit) -> list[str]:
-    """What a menu or a disclaimer says is about nothing, and no likely sentence."""
+def _scaled(scores: Sequence[float]) -> list[float]:
+    """Over their maximum; 0 for what is below 0."""
+    best = max(scores, default=0.0)
+    return [max(0.0, score) / best if best > 0 else 0.0 for score in scores]
+
+
+def _sentences(hit: Hit) -> Iterator[tuple[str, float]]:
+    """What may be a likely sentence, and how like the question it is. What a menu or a disclaimer says is none."""
     text, offset = hit.chunk.text, hit.chunk.start
-    told = [span for span in sentences.spans(text) if not _repeated(hit, span.start + offset, span.end + offset)]
-    parts = (text[span.start : span.end].strip() for span in told)
-    return [part for part in parts if 0 < len(part) <= LONGEST]
+    found = sentences.spans(text)
+    for span, near in zip(found, hit.near or [0.0] * len(found), strict=True):
+        part = text[span.start : span.end].strip()
+        if 0 < len(part) <= LONGEST and not _repeated(hit, span.start + offset, span.end + offset):
+            yield part, near
 
 
 def _repeated(hit: Hit, start: int, end: int) -> bool:

@@ -76,11 +76,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A retrieved chunk. `score` grows with relevance; its scale belongs to the retriever."""
+    """A retrieved chunk. `score` and `near` grow with relevance; their scales belong to the retriever."""
 
     chunk: Chunk
     score: float
     repeated: tuple[Span, ...] = ()  # where lines stand that many documents have: boilerplate
+    near: tuple[float, ...] = ()  # how like the question each of its sentences is; () where nobody compared them
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ class Retriever:
                 known = {hit.chunk.id: group for hit, group in zip(hits, groups, strict=False)}
                 chosen = _compared(groups) if self._rerank else []
                 varied = _varied(self._reranked(place.collection, asked, weights, hits, chosen), known)
-                return self._judged(asked, weights, varied)[:k]
+                return self._with_likeness(place.collection, asked, weights, self._judged(asked, weights, varied)[:k])
             pool *= 4
 
     def _scores(self, place: _Place, asked: Sequence[_Asked], pool: int) -> tuple[dict[str, float], list[float], bool]:
@@ -227,6 +227,18 @@ class Retriever:
         for (_, weight), one in zip(questions, odds.reshape(len(questions), -1), strict=True):
             alike += weight * np.exp((one - one.max()) / SPREAD)
         return _reordered(hits, range(len(first)), alike, JUDGED)
+
+    def _with_likeness(
+        self, collection: str, asked: Sequence[_Asked], weights: Sequence[float], hits: Sequence[Hit]
+    ) -> list[Hit]:
+        """The hits with how like the questions each of their sentences is."""
+        chunks = [hit.chunk for hit in hits]
+        codes, places = self._codes(collection, chunks), self._embedder.places(list(map(headed, chunks)))
+        counted = [(one.tokens, weight) for one, weight in zip(asked, weights, strict=True) if weight]
+        return [
+            replace(hit, near=late.of_sentences(counted, hit.chunk, code, at))
+            for hit, code, at in zip(hits, codes, places, strict=True)
+        ]
 
     def _codes(self, collection: str, chunks: Sequence[Chunk]) -> list[bytes]:
         """The codes of the chunks' tokens: as they were kept, or made now for those that were not."""

@@ -190,12 +190,13 @@ def to_hit(document: Document) -> Hit:
     """The hit that a document of `ChunkRetriever` was made from."""
     fields = dict(document.metadata)
     score, repeated = fields.pop("score"), tuple(starmap(Span, fields.pop("repeated", ())))
-    return Hit(Chunk(id=document.id or "", text=document.page_content, **fields), score, repeated)
+    near = tuple(fields.pop("near", ()))
+    return Hit(Chunk(id=document.id or "", text=document.page_content, **fields), score, repeated, near)
 
 
 def _document(hit: Hit) -> Document:
     repeated = [(span.start, span.end) for span in hit.repeated]
-    fields = asdict(hit.chunk) | {"score": hit.score, "repeated": repeated}
+    fields = asdict(hit.chunk) | {"score": hit.score, "repeated": repeated, "near": list(hit.near)}
     return Document(id=fields.pop("id"), page_content=fields.pop("text"), metadata=fields)
 
 

@@ -1,6 +1,6 @@
 """Does keeping chunks' KV cells cost answers? The same questions with full prefill and with joined chunks.
 
-    python -m evals.reuse SQUAD_FOLDER [--questions 200] [--modes exact,chunks] [--output FILE]
+    python -m evals.reuse SQUAD_FOLDER [--questions 200] [--modes exact,chunks] [--output FILE] [--cells FOLDER]
 
 SQUAD_FOLDER has corpus.jsonl and questions.jsonl in the form of shared/evaldata/qa_abstain. Each answerable question,
 drawn with a fixed seed, is asked over its gold paragraph and three others of the same article, in an order drawn with
@@ -30,6 +30,7 @@ from assistant.records import Chunk, Hit
 from assistant.runnables import to_messages, to_turns
 from assistant.settings import Settings
 from assistant.tuning import engine_config
+from evals.nearness import Nearness
 
 Mode = Literal["exact", "chunks"]
 OTHERS = 3
@@ -77,17 +78,17 @@ def _normal(text: str) -> str:
     return " " + " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split()) + " "
 
 
-def run(todo: Sequence[Case], mode: Mode, users: int) -> Iterator[dict[str, Any]]:
-    """Answers each case; one result as soon as it is there."""
+def run(todo: Sequence[Case], mode: Mode, users: int, cells: Path | None = None) -> Iterator[dict[str, Any]]:
+    """Answers each case; one result as soon as it is there. Chunks' KV is kept in the folder `cells`, or in memory."""
     settings, prompts = Settings(), Prompts(point=mode == "chunks")
     model = models.resolve(settings.models.llm, settings.models.folder)
-    config = replace(
-        engine_config(settings, model.sha256), reuse=mode, max_sequences=users, store=None, store_memory_bytes=2 << 30
-    )
-    engine = Engine.open(model.paths["model"], config)
+    config = replace(engine_config(settings, model.sha256), reuse=mode, max_sequences=users, store=cells)
+    config = replace(config, store_memory_bytes=2 << 30, store_disk_bytes=16 << 30)
+    engine, nearness = Engine.open(model.paths["model"], config), Nearness.open(settings)
 
     def ask(case: Case) -> dict[str, Any]:
-        prompt = prompts.build(case.question, (), case.hits, engine.count, engine.context_tokens - 64, 0)
+        hits = nearness.of(case.question, case.hits)
+        prompt = prompts.build(case.question, (), hits, engine.count, engine.context_tokens - 64, 0)
         events = engine.generate(to_turns(to_messages(prompt.messages)), Params(max_tokens=64))
         text, done = "", None
         for event in events:
@@ -122,13 +123,14 @@ def main() -> None:
     parser.add_argument("--modes", default="exact,chunks")
     parser.add_argument("--users", type=int, default=4)
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--cells", type=Path, help="a folder that keeps the chunks' KV for the next run")
     given = parser.parse_args()
     check(given.folder)
     known = {(row["mode"], row["id"]): row for row in kept(given.output)}
     for mode in given.modes.split(","):
         results = [known[mode, case.id] for case in cases(given.folder, given.questions) if (mode, case.id) in known]
         todo = [case for case in cases(given.folder, given.questions) if (mode, case.id) not in known]
-        for result in run(todo, mode, given.users):
+        for result in run(todo, mode, given.users, given.cells):
             results.append(result)
             keep(given.output, result)
             print(f"{mode}: {len(results)} of {given.questions}", end="\r", file=sys.stderr)

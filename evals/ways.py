@@ -34,6 +34,7 @@ from assistant.records import Hit
 from assistant.runnables import to_messages, to_turns
 from assistant.settings import Settings
 from assistant.tuning import engine_config
+from evals.nearness import Nearness
 from evals.reuse import Case, cases, check, hit, keep, kept, right
 
 WAYS = ("full", "alone", "context", "whole")
@@ -56,13 +57,14 @@ class Reader:
         self.backend = LlamaBackend(model.paths["model"], config)
         template = ChatTemplate(self.backend.chat_template)
         self.engine = Engine(self.backend, template, config, self.backend.bos if self.backend.add_bos else None)
-        self._prompts = Prompts(point=True)
+        self._prompts, self._nearness = Prompts(point=True), Nearness.open(settings)
         self._alone: dict[str, bytes] = {}
         self._greedy: Sampler = self.backend.sampler(Params())
 
     def prompt(self, question: str, hits: Sequence[Hit]) -> TokenPrompt:
         """The product's prompt over all these hits, in tokens."""
-        built = self._prompts.build(question, (), hits, self.engine.count, CONTEXT, 0)
+        compared = self._nearness.of(question, hits)
+        built = self._prompts.build(question, (), compared, self.engine.count, CONTEXT, 0)
         return self.engine.tokenize(to_turns(to_messages(built.messages)))
 
     def read(self, sequence: int, start: int, tokens: Sequence[int]) -> int:

@@ -52,6 +52,7 @@ from evals import claims as judged
 from evals import evaluation
 from evals.bm25 import Bm25
 from evals.checker import said
+from evals.nearness import Nearness
 from evals.public import Loaded, nq_paragraphs, squad2, squad2_paragraphs, xquad
 from evals.public_data import rank
 from evals.records import Case, Claim, Given
@@ -103,8 +104,9 @@ class Task:
 class Witness:
     """A model that is asked as the product asks it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, nearness: Nearness) -> None:
         self._engine = engine
+        self._nearness = nearness
         self._prompts = Prompts(point=True)
 
     def row(self, task: Task) -> Row:
@@ -141,7 +143,7 @@ class Witness:
 
     def _prompt(self, question: str, hits: Sequence[Hit]) -> Prompt:
         budget = self._engine.context_tokens - 512
-        return self._prompts.build(question, (), hits, self._engine.count, budget, 0)
+        return self._prompts.build(question, (), self._nearness.of(question, hits), self._engine.count, budget, 0)
 
     def _row(
         self,
@@ -239,12 +241,12 @@ def main() -> None:
         model = models.resolve(settings.models.llm, settings.models.folder, "llm")
         config = engine_config(settings, model.sha256)
         config = replace(config, store=None, store_memory_bytes=_KEPT_BYTES, watch_layer=LAYER)
-        engine = Engine.open(model.paths["model"], config)
+        engine, nearness = Engine.open(model.paths["model"], config), Nearness.open(settings)
     except AssistantError as error:
         sys.exit(str(error))
     known = {row.id for row in read(given.rows)}
     todo = [task for task in tasks if task.id not in known]
-    witness = Witness(engine)
+    witness = Witness(engine, nearness)
     with closing(engine), given.rows.open("a", encoding="utf-8") as file, ThreadPoolExecutor(_AT_ONCE) as pool:
         for done, row in enumerate(pool.map(witness.row, todo), len(tasks) - len(todo) + 1):
             file.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")

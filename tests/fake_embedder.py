@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.records import Span
+
 WIDTH = 64
 
 
@@ -39,6 +41,10 @@ class FakeEmbedder:
             states[range(len(words)), [zlib.crc32(word.encode()) % WIDTH for word in words]] = 1
             tokens.append(states)
         return self.embed(texts), tokens
+
+    def places(self, texts: Sequence[str]) -> list[list[Span]]:
+        """Where these words stand."""
+        return [[Span(*word.span()) for word in re.finditer(r"\w+", text.lower())] for text in texts]
 
     def close(self) -> None:
         return

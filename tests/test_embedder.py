@@ -45,6 +45,17 @@ def test_no_texts_give_no_vectors(embedder: Embedder):
 
 
 @pytest.mark.real
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("A LAMP\nburns — 中国 🙂 é.", {"LAMP", "burns", "中"}), ("word " * 900, {"word"}), ("", set())],
+)
+def test_each_token_has_its_place(embedder: Embedder, text: str, found: set[str]):
+    (places,), (states,) = embedder.places([text]), embedder.read([text])[1]
+    assert len(places) == len(states)
+    assert {text[place.start : place.end] for place in places} >= found
+
+
+@pytest.mark.real
 def test_likeness_of_meaning(embedder: Embedder):
     cat, feline, stocks = embedder.embed(
         ["The cat sits on the mat.", "A feline rests on a rug.", "Share prices fell sharply on Monday."]

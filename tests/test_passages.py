@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from assistant.passages import LONGEST, MOST, TOGETHER, nearest
 from assistant.records import Chunk, Hit, Span
 
@@ -25,6 +27,19 @@ def test_only_a_few_are_named_and_none_that_shares_nothing() -> None:
     assert len(nearest("Which lamp is lit?", [lamps])) == MOST
     assert texts("Which lamp is lit?", hit("It rained all day.")) == []
     assert texts("?", lamps) == []
+
+
+def test_what_is_likest_comes_first_where_sentences_were_compared() -> None:
+    asked, text = "How old is the lamp?", "The old lamp is the old lamp. It was lit in 1874. It rained on the lamp."
+    compared = replace(hit(text), near=(0.1, 0.9, 0.1))
+    assert texts(asked, hit(text))[0].startswith("The old lamp")
+    assert texts(asked, compared)[0] == "It was lit in 1874."
+    assert texts(asked, compared, hit("A lamp is old.", 1))[0] == "It was lit in 1874."
+    assert texts("Wie alt?", compared) == []  # no sentence has any of its words
+
+
+def test_likeness_below_nothing_is_none() -> None:
+    assert texts("lamp", replace(hit("A lamp. It rained."), near=(-0.2, -0.4))) == ["A lamp."]
 
 
 def test_together_they_are_short_and_the_nearest_is_always_there() -> None:

@@ -57,6 +57,15 @@ def test_the_best_chunk_is_first(retriever: Retriever):
     assert 0 < hits[1].score < hits[0].score <= 1
 
 
+def test_a_hit_tells_how_like_the_question_its_sentences_are(ingest: Ingest, retriever: Retriever):
+    ingest.add_bytes("inn.txt", b"The inn serves soup. The cellar is dark. Beds cost five crowns a night.", "default")
+    (hit,) = retriever.search("default", "What do beds cost a night?", 1)
+    assert len(hit.near) == 3
+    assert max(hit.near) == hit.near[2]
+    before = retriever.search("default", "zzz?", 1, before="What do beds cost a night?")
+    assert [len(hit.near) for hit in before] == [3]
+
+
 def test_k_more_than_there_are(retriever: Retriever):
     assert sorted(files(retriever.search("default", "the quay", 50))) == sorted(TEXTS)
 
