@@ -43,6 +43,7 @@ BEFORE = 0.4  # what the question before counts where this one alone finds nothi
 LOST, SURE = 0.3, 0.6
 AMPLE = 1.5  # times as many chunks are ranked as would by chance hold enough of the documents that are meant
 DEARER = 5  # a chunk more to be ranked among all costs as much as so many that are compared one by one (docs/lab.md)
+BEHIND_LATIN = "\u0250"  # the first letter behind the Latin ones
 _LEAST = 1e-9  # instead of a division by nothing
 
 
@@ -150,9 +151,11 @@ class Retriever:
             groups = likeness.groups(map(_own_text, hits), max(k, RERANKED))
             if exhausted or len(set(groups)) >= (k if pool >= WIDE else max(k, RERANKED)):
                 known = {hit.chunk.id: group for hit, group in zip(hits, groups, strict=False)}
-                chosen = _compared(groups) if self._rerank else []
+                words = _has_words(asked[0].text)
+                chosen = _compared(groups) if self._rerank and words else []
                 varied = _varied(self._reranked(place.collection, asked, weights, hits, chosen), known)
-                return self._with_likeness(place.collection, asked, weights, self._judged(asked, weights, varied)[:k])
+                found = self._judged(asked, weights, varied)[:k]
+                return self._with_likeness(place.collection, asked, weights, found) if words else found
             pool *= 4
 
     def _scores(self, place: _Place, asked: Sequence[_Asked], pool: int) -> tuple[dict[str, float], list[float], bool]:
@@ -262,6 +265,14 @@ def fuse(near: Mapping[str, float], shared: Mapping[str, float], pool: int) -> d
         for chunk_id in total if best > 0 else ():
             total[chunk_id] += max(0.0, side.get(chunk_id, lowest)) / best / 2
     return total
+
+
+def _has_words(question: str) -> bool:
+    """Whether the embedder's tokens of it are words, or parts of words: of other scripts than the Latin one it has
+    single signs, and not all, and compared token by token they mislead (docs/lab.md).
+    """
+    letters = [letter for letter in question if letter.isalpha()]
+    return 2 * sum(letter < BEHIND_LATIN for letter in letters) >= len(letters)
 
 
 def _reordered(hits: Sequence[Hit], chosen: Sequence[int], alike: NDArray[np.floating], share: float) -> list[Hit]:

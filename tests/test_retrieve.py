@@ -66,6 +66,14 @@ def test_a_hit_tells_how_like_the_question_its_sentences_are(ingest: Ingest, ret
     assert [len(hit.near) for hit in before] == [3]
 
 
+def test_questions_in_other_scripts_are_not_compared_token_by_token(ingest: Ingest, retriever: Retriever):
+    ingest.add_bytes("zh.txt", "灯塔建于1874年。".encode(), "default")
+    hits = retriever.search("default", "灯塔建于哪一年？", 2)
+    assert files(hits)[0] == "zh.txt"
+    assert not any(hit.near for hit in hits)
+    assert all(hit.near for hit in retriever.search("default", "灯塔 lighthouse?", 2))
+
+
 def test_k_more_than_there_are(retriever: Retriever):
     assert sorted(files(retriever.search("default", "the quay", 50))) == sorted(TEXTS)
 
