@@ -33,6 +33,9 @@ os.environ.update(
 # several hundred times a token; with any other program on the same cores a token then takes up to 30 times as long.
 SPIN_COUNT_IS_OURS = "GOMP_SPINCOUNT" not in os.environ  # and not the user's: evals.peer_process asks
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+# Read by numpy's OpenBLAS. The products of a search are small; shared among threads that wait for each other while the
+# language model has the cores, they take twice as long as on one (docs/lab.md).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def __getattr__(name: str) -> Any:
