@@ -18,7 +18,9 @@ from assistant.terms import terms
 
 MOST = 2  # sentences
 LONGEST = 400  # characters of one; what is longer is mostly a table or a list
-TOGETHER = 350  # characters of all, unless the nearest has more: every question computes them anew, 100 in 0.2 s
+TOGETHER = (
+    200  # characters of all, unless the nearest has more: every question computes them anew, 100 in 0.2 to 0.4 s
+)
 ALIKE = (
     0.8  # what the comparison token by token counts, where there is one; the rest is for shared terms (docs/lab.md)
 )

@@ -46,7 +46,7 @@ def test_together_they_are_short_and_the_nearest_is_always_there() -> None:
     long = "The lamp was lit " + "again and again " * 20 + "by its keeper."
     assert LONGEST > len(long) > TOGETHER / 2
     assert len(texts("lamp keeper", hit(long), hit(long.replace("lit", "put out"), 1))) == 1
-    assert len(texts("lamp keeper", hit(long[:200]), hit("A lamp.", 1))) == 2
+    assert len(texts("lamp keeper", hit(long[: TOGETHER // 2]), hit("A lamp.", 1))) == 2
 
 
 def test_boilerplate_is_no_likely_sentence() -> None:
