@@ -282,7 +282,9 @@ class Assistant:
             return checker.begin(sentence, prompt.hits, ask, glance.known) if checker else Unchecked()
 
         def begin_strictly(sentence: str) -> Check:
-            return begin(sentence) if not checker or pertinence.fits(sentence, carrying(sentence)) else NoAnswer()
+            if checker and not pertinence.fits(sentence, carrying(sentence), draft.failed):
+                return NoAnswer()
+            return begin(sentence)
 
         def carrying(sentence: str) -> list[str]:
             chunks = (candidate.hit.chunk for candidate in citer.find(sentence))
@@ -292,7 +294,8 @@ class Assistant:
         if sampling.grammar:
             return VerbatimDraft(citer, begin)
         nearest = checker.nearest if checker else None
-        return Draft(citer, begin_strictly if self._strict else begin, self._strict, nearest)
+        draft = Draft(citer, begin_strictly if self._strict else begin, self._strict, nearest)
+        return draft
 
     def _answer(self, question: str, prompt: Prompt, writing: Writing, reason: AbstainReason | None) -> Answer:
         draft = writing.draft

@@ -60,6 +60,8 @@ _YEAR = re.compile(  # "in 2019", but neither "since 2019" nor "the 2019 electio
     re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?<![\d.,])[12]\d{3}(?![.,]?\d|%)")
+_POWER = r"(?:[kMGT]?Wh?|[kMG]?Hz|[kMGT]i?B)"
+_MEASURE = re.compile(r"(?:watts?|hertz|bytes?|watt-?hours?|[kMGT]?Wh?|[kMG]?Hz|[kMGT]i?B)$")
 _UNIT = r"(?:[kMGT]?W|[kMG]?Hz|[kMGT]i?B|[kcm]?m|[km]?g|°C|%)"
 
 
@@ -74,23 +76,30 @@ class Pertinence:
         self._many = _HOW_MANY.search(question) if asks else None
         self._share = asks and bool(_SHARE.search(question))
         self._year = _year(question)
+        self._given: list[str] = []  # sentences that have the number
 
-    def fits(self, sentence: str, passages: Sequence[str] = ()) -> bool:
-        """Whether a sentence may be an answer, or stand beside one: once a number is given, others need none.
+    def fits(self, sentence: str, passages: Sequence[str] = (), failed: Sequence[str] = ()) -> bool:
+        """Whether a sentence may be an answer, or stand beside one: once a number is given, others need none, unless
+        the sentence that gave it is among the `failed`.
 
         `passages` are what carries the sentence, each with what is known of its document: another year than the one
         asked about is no answer where none of them speaks of that one.
         """
         if self._open and self._repeats(sentence):
             return False
-        if self._share and not _A_SHARE.search(sentence) and len(sentence.split()) > _BARE:
-            return False
-        if self._many and not self._counts(sentence, self._many["what"]):
-            return False
         if self._year and passages and self._is_of_another_year(sentence, passages):
             return False
-        self._share, self._many = False, None
+        self._given = [one for one in self._given if not any(one in text for text in failed)]
+        if not self._given and not self._has_number(sentence):
+            return False
+        self._given.append(sentence)
         return True
+
+    def _has_number(self, sentence: str) -> bool:
+        """Whether it has one where one is asked for."""
+        if self._share and not _A_SHARE.search(sentence) and len(sentence.split()) > _BARE:
+            return False
+        return not self._many or self._counts(sentence, self._many["what"])
 
     def _repeats(self, sentence: str) -> bool:
         """Whether it says the question again, and adds nothing. A few words of the question may be its answer."""
@@ -106,6 +115,8 @@ class Pertinence:
     def _counts(self, sentence: str, what: str) -> bool:
         """Whether it gives a number that is not the question's, nor a rank, nor a measure: "500 MW turbines"."""
         bare = re.sub(rf"\d[\d.,]*\s*{_UNIT}\s+{re.escape(what)}\b", "", sentence)
+        if not _MEASURE.search(what):
+            bare = re.sub(rf"\d[\d.,]*\s*{_POWER}\b", "", bare)
         numbers = {term for term in terms(_ORDINAL.sub("", bare)) if term[0].isdigit()}
         return bool(numbers - self._terms) or bool(_SOME.search(bare))
 

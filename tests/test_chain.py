@@ -100,13 +100,14 @@ def ask(
     cancel: threading.Event | None = None,
     hidden: float | None = None,
     sampling: Sampling | None = None,
+    question: str = "When did the line open?",
 ) -> tuple[Answer, list[Any], FakeEngine]:
     engine: Any = FakeEngine(answers, odds)
     engine.hidden = None if hidden is None else np.array([hidden], np.float32)
     found: Any = Finds(HITS if hits is None else hits)
     settings = Settings(trust={"mode": mode})
     assistant = Assistant(settings, found, found, engine, "fake", Says())
-    events = list(assistant.stream("When did the line open?", cancel=cancel, sampling=sampling))
+    events = list(assistant.stream(question, cancel=cancel, sampling=sampling))
     assert isinstance(events[-1], Finished)
     answer = events[-1].answer
     assert "".join(event.text for event in events if isinstance(event, Token)) == answer.answer
@@ -169,6 +170,13 @@ def test_what_fails_is_named_once_and_the_second_try_is_checked_too() -> None:
     assert answer.left_out == ("It was dug by giants.",)
     assert "“It was dug by giants.”" in engine.asked[1]
     assert not answer.abstained
+
+
+def test_a_second_try_has_to_give_the_number_that_failed_in_the_first() -> None:
+    tries = ["The line has 12 giants.", "The line opened in the valley."]
+    answer, _, engine = ask(tries, no_giants, question="How many stations has the line?")
+    assert answer.reason == "not_supported"
+    assert engine.weighed == ["The line has 12 giants."]
 
 
 def test_what_stands_stays_where_there_is_no_second_try(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,6 +20,7 @@ LAMPS = "How many lamps stand on the coast?"
         (LAMPS, "The lamps stand on the coast of Norway."),
         (LAMPS, "The coast is the 3rd for its lamps."),
         (LAMPS, "There are 500 MW lamps on the coast."),
+        (LAMPS, "There is a 500 MW station behind the lamps."),
         ("How many keepers has Lamp 3.0?", "Lamp 3.0 is a prototype of the coast."),
         ("What share of the oil is burnt?", "The keepers burn about 500 barrels of oil a year."),
     ],
@@ -43,6 +44,8 @@ def test_what_answers_nothing(question: str, sentence: str) -> None:
         (LAMPS, "There are a dozen."),
         (LAMPS, "None stands there."),
         ("How many kilometres is it to the lamp?", "It is 12 km."),
+        ("How many megawatts has the station?", "It has 500 MW."),
+        ("How many kWh does the lamp burn?", "It burns 3 kWh."),
         ("What share of the oil is burnt?", "Half of it."),
         ("What share of the oil is burnt?", "About 30."),
         ("What percentage is burnt?", "30% of the oil is burnt."),
@@ -94,6 +97,9 @@ def test_behind_a_number_others_need_none() -> None:
     assert not pertinence.fits("The lamps are old.")
     assert pertinence.fits("There are 12.")
     assert pertinence.fits("The lamps are old.")
+    assert not pertinence.fits("The lamps are old.", failed=["1. There are 12.", "The lamps are old."])
+    assert pertinence.fits("There are 13.", failed=["There are 12."])
+    assert pertinence.fits("The lamps are old.", failed=["There are 12."])
 
 
 @given(st.text(), st.text())
