@@ -282,7 +282,8 @@ class Assistant:
             return checker.begin(sentence, prompt.hits, ask, glance.known) if checker else Unchecked()
 
         def begin_strictly(sentence: str) -> Check:
-            if checker and not pertinence.fits(sentence, carrying(sentence), draft.failed):
+            failed = draft.failed if draft.tried else ()
+            if checker and not pertinence.fits(sentence, carrying, failed):
                 return NoAnswer()
             return begin(sentence)
 

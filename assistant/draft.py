@@ -110,7 +110,7 @@ class Draft:
         self._item = 0  # the number of the last item of a list
         self._gap = ""  # white space that stands before the next sentence, if one comes
         self._pending = ""  # as it was told last
-        self._tried = False
+        self.tried = False  # whether a first try is over
         self._stands: list[tuple[str, tuple[Candidate, ...]]] = []  # what was said, and the spans that carry it
         self._told: list[Candidate] = []  # what disagrees with it
 
@@ -134,7 +134,7 @@ class Draft:
         if not self._fell and (self.sentences or any(map(_speaks, self._bare))):
             yield from self._stand_bare()
         self._bare.clear()
-        self._tried, self._fell = True, False
+        self.tried, self._fell = True, False
 
     def give_up(self) -> Iterator[Written]:
         """Drops what has not become part of the answer, where the model cannot go on. For a `strict` one."""
@@ -177,10 +177,10 @@ class Draft:
         text = sentence.rstrip()
         space = sentence[len(text) :]
         self._open = self._open[len(sentence) :]
-        if self._tried and self._stood(text):
+        if self.tried and self._stood(text):
             return
         claim = self._claim(text)
-        if self._tried and self._failed_before(text):
+        if self.tried and self._failed_before(text):
             self._closed.append(_Closed(text, claim, space, (), (), _Failed()))
             return
         found = self._citer.find(claim)

@@ -28,6 +28,8 @@ _SCHEMA = (
 
 Vectors = NDArray[np.float32]
 
+BEHIND_LATIN = "\u0250"  # the first letter behind Latin ones; the rarer ones of Vietnamese stand further on
+
 
 def code(tokens: Vectors) -> bytes:
     """The signs of token vectors [tokens, dimensions]."""
@@ -51,6 +53,14 @@ def likeness(question: Vectors, codes: Sequence[bytes]) -> list[float]:
             found[number] = float(products[first : first + count].max(axis=0).mean())
         first += count
     return found
+
+
+def comparable(question: str) -> bool:
+    """Whether the embedder's tokens of a question are words, or parts of words: of other scripts than the Latin one it
+    has single signs, and not all, and compared token by token they mislead (docs/lab.md).
+    """
+    letters = [letter for letter in question if letter.isalpha()]
+    return 2 * sum(letter < BEHIND_LATIN for letter in letters) >= len(letters)
 
 
 def of_sentences(

@@ -96,7 +96,8 @@ def _sentences(hit: Hit) -> Iterator[tuple[str, float]]:
     """What may be a likely sentence, and how like the question it is. What a menu or a disclaimer says is none."""
     text, offset = hit.chunk.text, hit.chunk.start
     found = sentences.spans(text)
-    for span, near in zip(found, hit.near or [0.0] * len(found), strict=True):
+    alike = hit.near if len(hit.near) == len(found) else [0.0] * len(found)
+    for span, near in zip(found, alike, strict=True):
         part = text[span.start : span.end].strip()
         if 0 < len(part) <= LONGEST and not _repeated(hit, span.start + offset, span.end + offset):
             yield part, near

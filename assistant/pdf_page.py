@@ -27,7 +27,8 @@ from assistant.tesseract import Picture
 _TINY = 1.5  # points; letters of less nobody reads
 _WORD_END = 0.3  # a gap of so many letter sizes ends a word
 _ANNOTATIONS = 5_000  # annotations of a page that are looked at
-_TYPED = (raw.FPDF_ANNOT_WIDGET, raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP)
+_TYPED = (raw.FPDF_ANNOT_WIDGET, raw.FPDF_ANNOT_FREETEXT)
+_LARGEST_FIELD = 0.5  # of its page
 _BOLD = 600  # of CSS's weights from 100 to 900, in which 400 is regular and 700 bold
 _BOLD_NAME = re.compile(r"bold|black|heavy|(?<![a-z])demi(?!light)|CM(?:SS)?BX|CMB\d|SFBX|[-,]Bd", re.IGNORECASE)
 _FONT_NAME = 256  # bytes of a font's name, with its closing zero
@@ -54,6 +55,7 @@ class _Style:
     angle: int  # 0, 90, 180 or 270 degrees; -1 for others
     size: float  # of its letters in points; 0 if not known
     bold: bool
+    typed: bool  # into a form, or on the page
     colour: Colour | None
     covers: list[Box]  # what is filled over it, or around it in its own colour
     clips: list[Box]  # outside of which nothing of it is drawn
@@ -84,8 +86,8 @@ def blocks(document: pdfium.PdfDocument, number: int, tally: Tally) -> list[Bloc
     """
     try:
         page = document[number]
-        typed = _typed_on(page)
-        if typed and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
+        is_typed_on, typed = _typed_on(page)
+        if is_typed_on and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
             page.close()
             page = document[number]  # with what is typed into the form, or on the page, as text of the page
         text_page = page.get_textpage()
@@ -107,16 +109,22 @@ def blocks(document: pdfium.PdfDocument, number: int, tally: Tally) -> list[Bloc
     return shown
 
 
-def _typed_on(page: pdfium.PdfPage) -> list[Box]:
-    """Where a page has fields of a form, or annotations that are text on it; links and highlights are none."""
-    found: list[Box] = []
-    box = raw.FS_RECTF()
+def _typed_on(page: pdfium.PdfPage) -> tuple[bool, list[Box]]:
+    """Whether a page has fields of a form, or annotations that are text on it, and where those that people type into
+    are; links and highlights are none. One as large as the page tells nothing of what stands there.
+    """
+    found, boxes, box = False, list[Box](), raw.FS_RECTF()
+    width, height = page.get_size()
     for number in range(min(raw.FPDFPage_GetAnnotCount(page), _ANNOTATIONS)):
         annotation = raw.FPDFPage_GetAnnot(page, number)
-        if raw.FPDFAnnot_GetSubtype(annotation) in _TYPED and raw.FPDFAnnot_GetRect(annotation, box):
-            found.append((box.left, box.bottom, box.right, box.top))
+        kind = raw.FPDFAnnot_GetSubtype(annotation)
+        found = found or kind in (*_TYPED, raw.FPDF_ANNOT_STAMP)
+        if kind in _TYPED and raw.FPDFAnnot_GetRect(annotation, box):
+            (left, right), (bottom, top) = sorted((box.left, box.right)), sorted((box.bottom, box.top))
+            if (right - left) * (top - bottom) < _LARGEST_FIELD * width * height:
+                boxes.append((left, bottom, right, top))
         raw.FPDFPage_CloseAnnot(annotation)
-    return found
+    return found, boxes
 
 
 def draw(document: pdfium.PdfDocument, number: int, dpi: int, longest_side: int) -> Picture:
@@ -172,8 +180,8 @@ def _glyphs(
             continue
         raw.FPDFText_GetLooseCharBox(text_page, number, box)
         raw.FPDFText_GetCharOrigin(text_page, number, x, y)
-        style = _style(text_page, number, styles, drawn, box)
-        glyph = _glyph(character, box, (x.value, y.value), style, typed)
+        style = _style(text_page, number, styles, drawn, box, typed)
+        glyph = _glyph(character, box, (x.value, y.value), style)
         if _is_hidden(glyph, style, page, drawn):
             tally.hidden += 1
             continue
@@ -187,12 +195,11 @@ def _glyphs(
                 glyph.text = ""
 
 
-def _glyph(character: str, box: Any, origin: tuple[float, float], style: _Style, typed: Sequence[Box]) -> _Glyph:
+def _glyph(character: str, box: Any, origin: tuple[float, float], style: _Style) -> _Glyph:
     height = max(box.top - box.bottom, box.right - box.left) if style.angle % 180 else box.top - box.bottom
     size = style.size if 0.4 < style.size / (height or 1.0) < 2.5 else height / 1.2
-    printed = not style.invisible and not any(is_in(*origin, each) for each in typed)
     place = box.left, box.right, box.bottom, box.top, *origin
-    return _Glyph(character, *place, style.angle, size or 1.0, style.bold, printed)
+    return _Glyph(character, *place, style.angle, size or 1.0, style.bold, not style.invisible and not style.typed)
 
 
 def _character(code: int) -> str:
@@ -211,7 +218,12 @@ _PRIVATE = dict.fromkeys((0xF0B7, 0xF0A7, 0xF0D8, 0xF076, 0xF0A8), "•")  # bul
 
 
 def _style(
-    text_page: pdfium.PdfTextPage, number: int, known: dict[int | None, _Style], drawn: Drawn, box: Any
+    text_page: pdfium.PdfTextPage,
+    number: int,
+    known: dict[int | None, _Style],
+    drawn: Drawn,
+    box: Any,
+    typed: Sequence[Box],
 ) -> _Style:
     shape = raw.FPDFText_GetTextObject(text_page, number)
     key = key_of(shape)
@@ -228,6 +240,7 @@ def _style(
             angle=nearest % 360 if abs(degrees - nearest) < 10 else -1,
             size=_letter_size(shape) if key else 0.0,
             bold=bool(key) and (mode == raw.FPDF_TEXTRENDERMODE_FILL_STROKE or _is_bold(shape)),
+            typed=any(is_in((box.left + box.right) / 2, (box.bottom + box.top) / 2, each) for each in typed),
             colour=colour[:3] if colour else None,
             covers=drawn.covers(shape, key, colour[:3] if colour else None, lines) if key else [],
             clips=drawn.clips(shape, key) if key else [],

@@ -7,7 +7,8 @@ A small model that does not find what is asked for says something near it, which
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 
 from assistant.dates import MONTHS
 from assistant.records import Verdict
@@ -46,23 +47,21 @@ _SOME = re.compile(  # how many, without a number
     re.IGNORECASE,
 )
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.IGNORECASE)
-_MONTH = "|".join(MONTHS)
-_IN_YEAR = re.compile(  # "in 2019", but neither "since 2019" nor "the 2019 election"
-    r"\b(?:in|during|im|en|em|nel)\s+(?:the year |year |jahr |el año |early |late |mid-?)?"
-    rf"(?:(?:{_MONTH})(?: \d{{1,2}}(?:st|nd|rd|th)?)?,? (?:of )?)?(?P<year>[12]\d{{3}})(?![\d.,/–%-]*\d|s\b|%)"
-    r"|(?P<chinese>[12]\d{3})\s?年(?!以|之?[前后後]|[至到起])",
+_MONTH = rf"(?:{'|'.join(MONTHS)})"
+_YEAR = r"(?:1[4-9]|20|21)\d\d(?![\d.,/–%-]*\d|s\b|%)"
+_IN = r"\b(?:[Ii]n|[Dd]uring|[Ii]m|[Ee]n|[Ee]m|[Nn]el)"
+_IN_YEAR = re.compile(  # "in 2019" or "2019年", but neither "since 2019" nor "the 2019 election"
+    rf"{_IN} (?:(?:the )?year |Jahre? |el año |{_MONTH} (?:\d{{1,2}},? |of )?)?(?P<year>{_YEAR})(?! words\b)"
+    rf"|(?<![从從自至到])(?P<cjk>{_YEAR}) ?[年년](?!以|之?[前后後]|[至到起开開か])"
+)
+_OTHER_TIMES = re.compile(  # what such a question asks about may be of another year than the one it names
+    r"\b(?:since|after|before|until|till|by|from|between|than|following|later|when|years?|how long|dates?|seit|nach|"
+    r"vor|bis|wann|ab|desde|después|antes|hasta|cuándo|año|depuis|après|avant|quand)\b|[何几哪][时時年]|什么时候|[前后後]",
     re.IGNORECASE,
 )
-_YEAR = re.compile(  # "in 2019", but neither "since 2019" nor "the 2019 election"
-    rf"(?:\b(?:in|of|for|during|im|en|em|nel|del?)\s+(?:the year |year |jahr |el año |early |late |mid-?)?"
-    rf"(?:(?:{_MONTH})(?: \d{{1,2}}(?:st|nd|rd|th)?)?,? (?:of |de )?)?)(?P<year>[12]\d{{3}})(?![\d.,%-]*\d|s\b|%)"
-    r"|(?P<chinese>[12]\d{3})\s?年",
-    re.IGNORECASE,
-)
-_YEAR = re.compile(r"(?<![\d.,])[12]\d{3}(?![.,]?\d|%)")
-_POWER = r"(?:[kMGT]?Wh?|[kMG]?Hz|[kMGT]i?B)"
-_MEASURE = re.compile(r"(?:watts?|hertz|bytes?|watt-?hours?|[kMGT]?Wh?|[kMG]?Hz|[kMGT]i?B)$")
 _UNIT = r"(?:[kMGT]?W|[kMG]?Hz|[kMGT]i?B|[kcm]?m|[km]?g|°C|%)"
+
+Carrying = Callable[[str], Sequence[str]]
 
 
 class Pertinence:
@@ -78,22 +77,21 @@ class Pertinence:
         self._year = _year(question)
         self._given: list[str] = []  # sentences that have the number
 
-    def fits(self, sentence: str, passages: Sequence[str] = (), failed: Sequence[str] = ()) -> bool:
+    def fits(self, sentence: str, carrying: Carrying | None = None, failed: Sequence[str] = ()) -> bool:
         """Whether a sentence may be an answer, or stand beside one: once a number is given, others need none, unless
         the sentence that gave it is among the `failed`.
 
-        `passages` are what carries the sentence, each with what is known of its document: another year than the one
-        asked about is no answer where none of them speaks of that one.
+        `carrying` gives what carries the sentence, each with what is known of its document: what tells of another year
+        than the one asked about is no answer where none of them speaks of that one.
         """
         if self._open and self._repeats(sentence):
             return False
-        if self._year and passages and self._is_of_another_year(sentence, passages):
+        if self._year and carrying and self._is_of_another_year(sentence, carrying):
             return False
         self._given = [one for one in self._given if not any(one in text for text in failed)]
-        if not self._given and not self._has_number(sentence):
-            return False
-        self._given.append(sentence)
-        return True
+        has_number = self._has_number(sentence)
+        self._given += [sentence] if has_number else []
+        return has_number or bool(self._given)
 
     def _has_number(self, sentence: str) -> bool:
         """Whether it has one where one is asked for."""
@@ -108,15 +106,21 @@ class Pertinence:
         added = _words(sentence) - self._words - _GLUE
         return again and not any(not terms(word) or terms(word) - self._terms for word in added)
 
-    def _is_of_another_year(self, sentence: str, passages: Sequence[str]) -> bool:
-        years = set(_YEAR.findall(sentence))
-        return bool(years) and not any(self._year in _YEAR.findall(text) for text in (sentence, *passages))
+    def _is_of_another_year(self, sentence: str, carrying: Carrying) -> bool:
+        if not _IN_YEAR.search(sentence) or self._speaks_of_it(sentence):
+            return False
+        passages = carrying(sentence)
+        return bool(passages) and not any(map(self._speaks_of_it, passages))
+
+    def _speaks_of_it(self, text: str) -> bool:
+        """Whether a text has the year that is asked about, be it as 2018/19 or FY19."""
+        year = self._year or ""
+        short = rf"[/'’–-]{year[2:]}(?!\d)|\bFY ?{year[2:]}(?!\d)"
+        return bool(re.search(rf"(?<!\d){year}(?!\d)|{short}", unicodedata.normalize("NFKC", text)))
 
     def _counts(self, sentence: str, what: str) -> bool:
         """Whether it gives a number that is not the question's, nor a rank, nor a measure: "500 MW turbines"."""
         bare = re.sub(rf"\d[\d.,]*\s*{_UNIT}\s+{re.escape(what)}\b", "", sentence)
-        if not _MEASURE.search(what):
-            bare = re.sub(rf"\d[\d.,]*\s*{_POWER}\b", "", bare)
         numbers = {term for term in terms(_ORDINAL.sub("", bare)) if term[0].isdigit()}
         return bool(numbers - self._terms) or bool(_SOME.search(bare))
 
@@ -132,8 +136,9 @@ class NoAnswer:
 
 def _year(question: str) -> str | None:
     """The year that a question asks about, where it names one alone."""
-    asked = [match["year"] or match["chinese"] for match in _IN_YEAR.finditer(question)]
-    return asked[0] if len(asked) == 1 and set(_YEAR.findall(question)) == {asked[0]} else None
+    asked = [match["year"] or match["cjk"] for match in _IN_YEAR.finditer(question)]
+    alone = len(asked) == 1 and len(set(re.findall(rf"(?<!\d){_YEAR}", question))) == 1
+    return asked[0] if alone and not _OTHER_TIMES.search(question.replace(f"year {asked[0]}", "")) else None
 
 
 def _words(text: str) -> frozenset[str]:

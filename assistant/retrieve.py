@@ -43,7 +43,6 @@ BEFORE = 0.4  # what the question before counts where this one alone finds nothi
 LOST, SURE = 0.3, 0.6
 AMPLE = 1.5  # times as many chunks are ranked as would by chance hold enough of the documents that are meant
 DEARER = 5  # a chunk more to be ranked among all costs as much as so many that are compared one by one (docs/lab.md)
-BEHIND_LATIN = "\u0250"  # the first letter behind the Latin ones
 _LEAST = 1e-9  # instead of a division by nothing
 
 
@@ -94,19 +93,27 @@ class Retriever:
             self._pairs.close()
 
     def search(
-        self, collection: str, question: str, k: int, *, before: str = "", where: Where | None = None
+        self,
+        collection: str,
+        question: str,
+        k: int,
+        *,
+        before: str = "",
+        where: Where | None = None,
+        near: bool = False,
     ) -> list[Hit]:
         """The `k` best chunks for a question, best first; fewer only where there are fewer different texts.
 
         `before` is the question before it in a conversation: where this one is unlike anything there is, it is taken
-        for one that goes on from that. Raises UnknownCollection, EmptyCollection, EmbedderMismatch, StorageError.
+        for one that goes on from that. With `near` each hit tells how like the question its sentences are, where they
+        can be compared. Raises UnknownCollection, EmptyCollection, EmbedderMismatch, StorageError.
         """
         texts = [question, before] if before else [question]
         vectors, tokens = self._embedder.read(texts)
         asked = [_Asked(*parts) for parts in zip(texts, vectors, tokens, strict=True)]
         for _ in range(ATTEMPTS):
             generation = self._library.generation(collection)
-            hits = self._hits(self._place(collection, where), asked, k)
+            hits = self._hits(self._place(collection, where), asked, k, near)
             if self._library.generation(collection) == generation:
                 break
         return hits
@@ -138,7 +145,7 @@ class Retriever:
         meant = f"Nearly so called: {'; '.join(near)}. " if near else ""
         return f"{meant}`assistant documents list` shows what is known of each."
 
-    def _hits(self, place: _Place, asked: Sequence[_Asked], k: int) -> list[Hit]:
+    def _hits(self, place: _Place, asked: Sequence[_Asked], k: int, near: bool) -> list[Hit]:
         pool = max(POOL, PER_HIT * k)
         lines = self._library.boilerplate(place.collection)
         while True:
@@ -151,11 +158,11 @@ class Retriever:
             groups = likeness.groups(map(_own_text, hits), max(k, RERANKED))
             if exhausted or len(set(groups)) >= (k if pool >= WIDE else max(k, RERANKED)):
                 known = {hit.chunk.id: group for hit, group in zip(hits, groups, strict=False)}
-                words = _has_words(asked[0].text)
-                chosen = _compared(groups) if self._rerank and words else []
+                comparable = self._rerank and all(late.comparable(one.text) for one in asked)
+                chosen = _compared(groups) if comparable else []
                 varied = _varied(self._reranked(place.collection, asked, weights, hits, chosen), known)
                 found = self._judged(asked, weights, varied)[:k]
-                return self._with_likeness(place.collection, asked, weights, found) if words else found
+                return self._with_likeness(place.collection, asked, weights, found) if near and comparable else found
             pool *= 4
 
     def _scores(self, place: _Place, asked: Sequence[_Asked], pool: int) -> tuple[dict[str, float], list[float], bool]:
@@ -265,14 +272,6 @@ def fuse(near: Mapping[str, float], shared: Mapping[str, float], pool: int) -> d
         for chunk_id in total if best > 0 else ():
             total[chunk_id] += max(0.0, side.get(chunk_id, lowest)) / best / 2
     return total
-
-
-def _has_words(question: str) -> bool:
-    """Whether the embedder's tokens of it are words, or parts of words: of other scripts than the Latin one it has
-    single signs, and not all, and compared token by token they mislead (docs/lab.md).
-    """
-    letters = [letter for letter in question if letter.isalpha()]
-    return 2 * sum(letter < BEHIND_LATIN for letter in letters) >= len(letters)
 
 
 def _reordered(hits: Sequence[Hit], chosen: Sequence[int], alike: NDArray[np.floating], share: float) -> list[Hit]:

@@ -58,7 +58,7 @@ class ChunkRetriever(BaseRetriever):
         where: Where | None = None,
     ) -> list[Document]:
         retriever: Retriever = self.retriever
-        hits = retriever.search(self.collection, query, self.k, before=before, where=where)
+        hits = retriever.search(self.collection, query, self.k, before=before, where=where, near=True)
         return [_document(hit) for hit in hits]
 
 

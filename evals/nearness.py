@@ -25,7 +25,9 @@ class Nearness:
         return cls(Embedder(model.name, model.paths["model"], model.paths["tokenizer"], model.sha256))
 
     def of(self, question: str, hits: Sequence[Hit]) -> list[Hit]:
-        """The hits, compared with the question."""
+        """The hits, compared with the question where it can be."""
+        if not late.comparable(question):
+            return list(hits)
         tokens = self._embedder.read([question])[1][0]
         return [
             replace(hit, near=late.of_sentences([(tokens, 1.0)], hit.chunk, *self._tokens(headed(hit.chunk))))

@@ -87,7 +87,7 @@ def run(todo: Sequence[Case], mode: Mode, users: int, cells: Path | None = None)
     engine, nearness = Engine.open(model.paths["model"], config), Nearness.open(settings)
 
     def ask(case: Case) -> dict[str, Any]:
-        hits = nearness.of(case.question, case.hits)
+        hits = nearness.of(case.question, case.hits) if mode == "chunks" else case.hits
         prompt = prompts.build(case.question, (), hits, engine.count, engine.context_tokens - 64, 0)
         events = engine.generate(to_turns(to_messages(prompt.messages)), Params(max_tokens=64))
         text, done = "", None

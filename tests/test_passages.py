@@ -38,6 +38,10 @@ def test_what_is_likest_comes_first_where_sentences_were_compared() -> None:
     assert texts("Wie alt?", compared) == []  # no sentence has any of its words
 
 
+def test_likeness_of_other_sentences_is_left_out() -> None:
+    assert texts("lamp", replace(hit("A lamp. It rained."), near=(0.1, 0.2, 0.9))) == ["A lamp."]
+
+
 def test_likeness_below_nothing_is_none() -> None:
     assert texts("lamp", replace(hit("A lamp. It rained."), near=(-0.2, -0.4))) == ["A lamp."]
 

@@ -368,7 +368,7 @@ def test_what_is_typed_into_a_form_is_no_heading_however_large_it_is():
     font = "/Resources << /Font << /F1 3 0 R >> >>"
     value = "BT /F1 30 Tf 2 5 Td (Jane of the Lamp) Tj ET"
     more = {
-        100: "<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V (Jane of the Lamp) /Rect [72 600 400 640] /F 4 "
+        100: "<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V (Jane of the Lamp) /Rect [400 640 72 600] /F 4 "
         "/AP << /N 101 0 R >> >>",
         101: f"<< /Subtype /Form /BBox [0 0 328 40] {font} /Length {len(value)} >>\nstream\n{value}\nendstream",
     }
@@ -381,6 +381,16 @@ def test_what_is_typed_into_a_form_is_no_heading_however_large_it_is():
     assert "# Duties of a keeper" in text
     assert "Jane of the Lamp" in text
     assert "# Jane" not in text
+
+
+@pytest.mark.parametrize("kind", ["/Stamp", "/Widget /FT /Tx /T (all)"])
+def test_what_lies_over_a_whole_page_hides_no_heading(kind: str):
+    large = "BT /F1 30 Tf 72 200 Td (Duties of a keeper) Tj ET"
+    lines = show(
+        [(72, 500 - 14 * line, "The keeper lights the lamp at dusk and puts it out at dawn.") for line in range(9)]
+    )
+    more = {100: f"<< /Type /Annot /Subtype {kind} /Rect [0 0 612 792] /F 4 >>"}
+    assert "# Duties of a keeper" in text_of(pdf([f"{lines}\n{large}"], extra="/Annots [100 0 R]", more=more), "a.pdf")
 
 
 # --- plain texts

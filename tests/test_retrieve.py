@@ -59,19 +59,24 @@ def test_the_best_chunk_is_first(retriever: Retriever):
 
 def test_a_hit_tells_how_like_the_question_its_sentences_are(ingest: Ingest, retriever: Retriever):
     ingest.add_bytes("inn.txt", b"The inn serves soup. The cellar is dark. Beds cost five crowns a night.", "default")
-    (hit,) = retriever.search("default", "What do beds cost a night?", 1)
+    (hit,) = retriever.search("default", "What do beds cost a night?", 1, near=True)
     assert len(hit.near) == 3
     assert max(hit.near) == hit.near[2]
-    before = retriever.search("default", "zzz?", 1, before="What do beds cost a night?")
+    before = retriever.search("default", "zzz?", 1, before="What do beds cost a night?", near=True)
     assert [len(hit.near) for hit in before] == [3]
+    assert not retriever.search("default", "What do beds cost a night?", 1)[0].near
+    plain = Retriever(ingest.embedder, ingest.index, ingest.library, rerank=False)
+    assert not plain.search("default", "What do beds cost a night?", 1, near=True)[0].near
 
 
 def test_questions_in_other_scripts_are_not_compared_token_by_token(ingest: Ingest, retriever: Retriever):
     ingest.add_bytes("zh.txt", "灯塔建于1874年。".encode(), "default")
-    hits = retriever.search("default", "灯塔建于哪一年？", 2)
+    hits = retriever.search("default", "灯塔建于哪一年？", 2, near=True)
     assert files(hits)[0] == "zh.txt"
     assert not any(hit.near for hit in hits)
-    assert all(hit.near for hit in retriever.search("default", "灯塔 lighthouse?", 2))
+    assert all(hit.near for hit in retriever.search("default", "灯塔 lighthouse?", 2, near=True))
+    after = retriever.search("default", "2019?", 2, before="灯塔建于哪一年？", near=True)
+    assert not any(hit.near for hit in after)
 
 
 def test_k_more_than_there_are(retriever: Retriever):
