@@ -18,12 +18,8 @@ from assistant.terms import terms
 
 MOST = 2  # sentences
 LONGEST = 400  # characters of one; what is longer is mostly a table or a list
-TOGETHER = (
-    200  # characters of all, unless the nearest has more: every question computes them anew, 100 in 0.2 to 0.4 s
-)
-ALIKE = (
-    0.8  # what the comparison token by token counts, where there is one; the rest is for shared terms (docs/lab.md)
-)
+TOGETHER = 200  # characters of all, unless the nearest has more: every question computes them anew
+ALIKE = 0.8  # what the comparison token by token counts, where there is one; shared terms are the rest (docs/lab.md)
 _BEFORE = 0.5  # what a term of the question before counts
 _WHOLE = 2  # terms of a question that says what it is about; "And in 2019?" has one (docs/lab.md)
 _BACK = 3  # questions that are looked at, for what another may refer to
