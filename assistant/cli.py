@@ -69,7 +69,7 @@ def main() -> None:
         os._exit(1)  # what is left in the buffer cannot be written either
     except SystemExit as stop:
         if stop.code == terminal.INTERRUPTED:
-            terminal.say("Stopped. What was finished is kept.")
+            terminal.stopped("Stopped. What was finished is kept.")
         raise
 
 

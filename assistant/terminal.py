@@ -31,6 +31,12 @@ def say(text: str) -> None:
     _err.print(escape(_set_in(_tame(text))), soft_wrap=True)
 
 
+def stopped(text: str) -> None:
+    """`say`, behind Ctrl-C: it may have come within a line of rich's, whose console then keeps all it is given."""
+    sys.stderr.write(f"{_tame(text)}\n")
+    sys.stderr.flush()
+
+
 def complain(error: AssistantError) -> None:
     _err.print(f"[bold red]Error:[/] {escape(_set_in(_tame(error.message)))}", soft_wrap=True)
     if error.hint:

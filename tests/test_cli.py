@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import real_model
+from rich.console import Console
 
 from assistant import cli, terminal
 from assistant.errors import ModelMissing
@@ -151,6 +152,17 @@ def test_ctrl_c_ends_with_130_and_a_word(home: Path) -> None:
     assert watching.wait(30) == 130
     assert "Stopped" in rest
     assert "Traceback" not in rest
+
+
+def test_ctrl_c_within_a_line_of_the_console_has_its_word_too(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(console: Console) -> None:
+        console._buffer_index += 1  # what it prints from now on waits for an end that never comes
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Console, "_enter_buffer", interrupted)
+    ran = run("models")
+    assert ran.code == 130
+    assert "Stopped" in ran.err
 
 
 def test_a_missing_model_says_how_to_get_it(home: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
