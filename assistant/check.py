@@ -71,6 +71,7 @@ class Weights(logistic.Weights):
 
     model_sha256: str
     average: dict[str, FiniteFloat]  # over supported sentences: stands in for what a language hides or nobody saw
+    stated_within: tuple[FiniteFloat, FiniteFloat]  # lie nearly all of the model's log odds
 
 
 class WordsWeights(logistic.Weights):
@@ -104,11 +105,6 @@ class Checker:
         if self.grounds:
             self.grounds.close()
 
-    @property
-    def asks(self) -> bool:
-        """Whether the language model is asked."""
-        return STATED in self._weights.weights
-
     def glance(self, strict: bool) -> Glance:
         """For one answer. Where it is `strict`, one that would hardly be right is not written at all."""
         return Glance(self._probe, strict)
@@ -117,15 +113,28 @@ class Checker:
         """Begins to check a sentence against the texts of the hits. `known` is what a glance saw at the beginning of
         its answer.
         """
-        return SentenceCheck(self, sentence, hits, ask if self.asks else None, known)
+        return SentenceCheck(self, sentence, hits, ask, known)
+
+    def asks(self, found: Mapping[str, float], known: float | None) -> bool:
+        """Whether the language model is asked about a sentence of which `features` found this: what it says can tip
+        the scales. It takes half a second, so where the other witnesses are so sure that no log odds of those it
+        gives would change the verdict, nobody waits for it. A fourth witness counts by how sure the others are.
+        """
+        if not found or not isinstance(self._weights, Weights):
+            return False
+        verdicts = {self.verdict(self.support(found, stated, known)) for stated in self._weights.stated_within}
+        return self.grounds is not None or len(verdicts) > 1
 
     def support(self, found: Mapping[str, float], stated: float | None, known: float | None = None) -> float:
-        """The probability that the sources support a sentence of which `features` found this; NaN for nothing."""
+        """The probability that the sources support a sentence of which `features` found this; NaN for nothing. For a
+        witness that was not heard stands what it says of supported sentences on average.
+        """
         if not found:
             return math.nan
-        average = self._weights.average if isinstance(self._weights, Weights) else {KNOWN: 0.0}
-        own = {KNOWN: average[KNOWN] if known is None else known} | ({} if stated is None else {STATED: stated})
-        return self._weights.probability({**found, **own})
+        average = self._weights.average if isinstance(self._weights, Weights) else {STATED: 0.0, KNOWN: 0.0}
+        own = {STATED: stated, KNOWN: known}
+        told = {name: average[name] if value is None else value for name, value in own.items()}
+        return self._weights.probability({**found, **told})
 
     def features(self, sentence: str, passages: Sequence[str]) -> dict[str, float]:
         """Those of `evidence`; empty where there is no passage, no term to look for, or only words of another language
@@ -177,12 +186,10 @@ class Glance:
 
 class SentenceCheck:
     """The check of one sentence. What goes wrong with it is logged, and the sentence is unchecked. Where the sources
-    refute it, the check is over, and no model is asked.
+    refute it, the check is over. The model is asked where its word can tip the scales (`Checker.asks`).
     """
 
-    def __init__(
-        self, checker: Checker, sentence: str, hits: Sequence[Hit], ask: Ask | None, known: float | None
-    ) -> None:
+    def __init__(self, checker: Checker, sentence: str, hits: Sequence[Hit], ask: Ask, known: float | None) -> None:
         self._checker = checker
         self._known = known
         self._weighing: Weighs | None = None
@@ -208,7 +215,7 @@ class SentenceCheck:
             if self._grounded:
                 self._grounded.cancel()  # where nobody waits for it any more
 
-    def _begin(self, sentence: str, hits: Sequence[Hit], ask: Ask | None) -> None:
+    def _begin(self, sentence: str, hits: Sequence[Hit], ask: Ask) -> None:
         shown = [_shown(hit) for hit in hits]
         if refuted(sentence, shown):
             self._over = "unsupported"
@@ -216,8 +223,8 @@ class SentenceCheck:
         if self._checker.grounds:
             parts = [(heading(hit.chunk), hit.chunk.text) for hit in hits]
             self._grounded = self._checker.grounds.begin(sentence, parts)
-        self._weighing = ask(sentence) if ask else None
-        self._found = self._checker.features(sentence, shown)  # while the model is being asked
+        self._found = self._checker.features(sentence, shown)
+        self._weighing = ask(sentence) if self._checker.asks(self._found, self._known) else None
 
     def _verdict(self) -> Verdict:
         stated = self._weighing.result() if self._weighing else None

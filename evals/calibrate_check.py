@@ -1,7 +1,7 @@
 """The weights and thresholds of `assistant.check` and `assistant.probe`, from what the language model and the words
 say of judged sentences.
 
-    python -m evals.calibrate_check ROWS.jsonl
+    python -m evals.calibrate_check ROWS.jsonl [--within]
 
 ROWS is what `evals.witness` gathered. The probe is fitted to all rows with a hidden state, the check to all with
 sentences. How good it is, is said by scores that each row gets from weights that were fitted without its text and
@@ -43,6 +43,9 @@ PENALTY = 10.0  # of 1, 3, 10, 30 and 100; it makes little difference
 PROBE_PENALTY = 300.0  # of 300, 1000 and 3000 the best (lab book)
 REFUSED = 0.08  # of the right answers, at most
 OUT_OF_SCOPE = 0.01  # of the right answers, and of what was only read and has an answer, are not even begun
+EDGE = (
+    0.02  # of the sentences have log odds that are lower, and as many higher ones, than those that are reckoned with
+)
 ANSWERED = (ANSWERS, FOUND)  # groups that the model answered
 
 Kind = type[Weights] | type[WordsWeights]
@@ -140,7 +143,30 @@ def calibrate(kind: Kind, rows: Rows, embedder: Embedder, model_sha256: str) -> 
         average = table[rows.true].mean(axis=0)
         fields["model_sha256"] = model_sha256
         fields["average"] = {name: round(float(value), 4) for name, value in zip(names, average, strict=True)}
+        fields["stated_within"] = stated_within(rows.rows)
     return kind.model_validate(fields)
+
+
+def stated_within(rows: Sequence[Row]) -> tuple[float, float]:
+    """The log odds between which the model's word on nearly every sentence lies."""
+    low, high = np.quantile([stated for row in rows for stated in row.stated], (EDGE, 1 - EDGE)).tolist()
+    return round(low, 4), round(high, 4)
+
+
+def _narrow(rows: Sequence[Row], weights: Weights, embedder: Embedder) -> Weights:
+    """The weights with `stated_within` of these rows; prints what comes of it."""
+    weights = weights.model_copy(update={"stated_within": stated_within(rows)})
+    checker, sight = Checker(embedder, weights), Probe.of(weights.model_sha256)
+    alone, changed, every = 0, 0, 0
+    for row in rows:
+        known = sight.log_odds(np.array(row.hidden, np.float32)) if sight and row.hidden else None
+        for sentence, stated in zip(row.sentences, row.stated, strict=True):
+            found, every = checker.features(sentence, row.passages), every + 1
+            if found and not checker.asks(found, known):
+                verdicts = [checker.verdict(checker.support(found, word, known)) for word in (stated, None)]
+                alone, changed = alone + 1, changed + (verdicts[0] != verdicts[1])
+    print(f"Within {weights.stated_within}: {alone} of {every} sentences need not be asked; {changed} would change.")
+    return weights
 
 
 def _fold(text: str) -> int:
@@ -206,9 +232,14 @@ def _measured(scores: Array, true: Labels, cut: float) -> dict[str, float]:
     }
 
 
+def _write(weights: Weights | WordsWeights) -> None:
+    weights.file.write_text(weights.model_dump_json(indent=2) + "\n", "utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", type=Path)
+    parser.add_argument("--within", action="store_true", help="make only `stated_within` anew")
     given = parser.parse_args()
     settings = Settings()
     rows = witness.read(given.rows)
@@ -218,11 +249,14 @@ def main() -> None:
         embedder = Embedder(model.name, model.paths["model"], model.paths["tokenizer"], model.sha256)
     except AssistantError as error:
         sys.exit(str(error))
+    if given.within:
+        _write(_narrow(rows, Weights.read(), embedder))
+        return
     table = Rows(rows, Checker(embedder, WordsWeights.read()))
     probe.FILE.write_text(train(rows, llm.sha256).model_dump_json() + "\n", "utf-8")
     for kind in (Weights, WordsWeights):
         weights = calibrate(kind, table, embedder, llm.sha256)
-        kind.file.write_text(weights.model_dump_json(indent=2) + "\n", "utf-8")
+        _write(weights)
         print(weights.model_dump_json(indent=2))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from fake_embedder import FakeEmbedder
 
 from assistant.check import KNOWN, Checker, WordsWeights
 from evals import evaluation, witness
-from evals.calibrate_check import Rows, train
+from evals.calibrate_check import Rows, stated_within, train
 from evals.public import squad2, squad2_paragraphs
 from evals.records import Case
 from evals.witness import FOUND, Row, Task
@@ -77,3 +78,10 @@ def test_rows_that_were_only_read_teach_the_probe() -> None:
     assert (known[~table.true] < 0).all()
     fitted = train(rows, "m")
     assert fitted.log_odds([2.0] * 400) > 0 > fitted.log_odds([-2.0] * 400)
+
+
+def test_what_the_model_says_lies_within_all_but_the_outermost() -> None:
+    draw = np.random.default_rng(5)
+    rows = [replace(_row(number, True, draw), stated=(number - 50.0,)) for number in range(101)]
+    assert stated_within(rows) == (-48.0, 48.0)
+    assert stated_within([*rows, _row(1, False, draw)]) == (-48.0, 48.0)
