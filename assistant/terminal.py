@@ -21,6 +21,7 @@ from assistant.errors import AssistantError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
+_SHOW_CURSOR = "\x1b[?25h"
 _MINUTES = 90  # seconds from which a time is told in minutes
 _WHOLE = 10  # from which a number is told without its decimals
 _err = Console(stderr=True, highlight=False, emoji=False)
@@ -32,9 +33,12 @@ def say(text: str) -> None:
 
 
 def stopped(text: str) -> None:
-    """`say`, behind Ctrl-C: it may have come within a line of rich's, whose console then keeps all it is given."""
-    sys.stderr.write(f"{_tame(text)}\n")
-    sys.stderr.flush()
+    """`say`, behind Ctrl-C: it may have come within a line of rich's, whose console then keeps all it is given, what
+    shows the cursor again behind its bars as well.
+    """
+    stream = sys.__stderr__ or sys.stderr  # rich may still stand in the place of `sys.stderr`
+    stream.write(f"{_SHOW_CURSOR if stream.isatty() else ''}{_tame(text)}\n")
+    stream.flush()
 
 
 def complain(error: AssistantError) -> None:

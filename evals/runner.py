@@ -63,7 +63,7 @@ def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> 
     breaker = _Breaker()
     tasks = [_task(job, counting, breaker) for job in jobs]
     root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
+    level, handlers, stopped = root.level, root.handlers[:], False
     try:
         _, found = eval_set(
             tasks,
@@ -82,7 +82,7 @@ def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> 
             ctl_server=False,
         )
     except KeyboardInterrupt:
-        found = []
+        found, stopped = [], True
     finally:  # inspect_ai makes all logging of the process its own
         root.setLevel(level)
         root.handlers[:] = handlers
@@ -93,7 +93,7 @@ def run(jobs: Sequence[Job], logs: Path, progress: OnProgress | None = None) -> 
     by_suite = {log.eval.task: log for log in found}
     results = [result for job in jobs if job.suite in by_suite for result in _results(job, by_suite[job.suite])]
     done = len(results) == counting.total
-    if not done and not any(log.status in ("cancelled", "started") for log in found):
+    if not done and not stopped and not any(log.status in ("cancelled", "started") for log in found):
         raise EngineFailed(f"The evaluation broke off: {_why(found)}.", _GOES_ON)
     return results, done
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from assistant import models
 from assistant.errors import AssistantError
 from assistant.settings import Settings
+
+settings.register_profile("no deadline", settings.get_profile(settings.get_current_profile_name()), deadline=None)
+settings.load_profile("no deadline")  # times are never asserted
 
 REPO = Path(__file__).parent.parent
 SLOW = {  # they start and kill processes, fill disks, read long files
@@ -25,6 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _heeds_ctrl_c() -> Iterator[None]:
+    """A job in the background of a shell ignores SIGINT, and so would all that the tests start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _no_user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing a test does may end in the home of the person who runs it."""
     before = os.environ.get("ASSISTANT_HOME")
@@ -34,6 +48,14 @@ def _no_user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         del os.environ["ASSISTANT_HOME"]
     else:
         os.environ["ASSISTANT_HOME"] = before
+
+
+def wait_until(true: Callable[[], object], seconds: float = 60) -> None:
+    """Long enough for a machine that is busy; `seconds` is for what would come to pass later by itself."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.01)
 
 
 def real_model(name: str) -> models.LocalModel:

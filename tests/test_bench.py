@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import json
 import signal
@@ -328,10 +327,7 @@ def test_the_tiny_model_runs_beside_its_peers(capfd: pytest.CaptureFixture[str],
 def test_an_interruption_leaves_no_process(tmp_path: Path) -> None:
     real_model("smollm2-135m")
     command = [sys.executable, "-m", "evals.bench", "--model", "smollm2-135m", "--repeats", "50", "--only", "cold"]
-    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=heeding
-    ) as running:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
         assert running.stderr
         next(line for line in running.stderr if "cold 1" in line)
         children = psutil.Process(running.pid).children(recursive=True)

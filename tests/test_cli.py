@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -140,16 +141,21 @@ def test_a_reader_who_leaves_is_no_error_worth_a_trace(home: Path) -> None:
 
 
 @pytest.mark.real
-def test_ctrl_c_ends_with_130_and_a_word(home: Path) -> None:
+def test_ctrl_c_ends_with_130_and_a_word(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real_model("all-minilm-l6-v2")
+    monkeypatch.setenv("ASSISTANT_ENGINE__REUSE", "exact")  # nothing is imported behind the report
     watching = subprocess.Popen([COMMAND, "ingest", "--watch", "docs"], stderr=subprocess.PIPE, text=True)
     assert watching.stderr is not None
-    for line in watching.stderr:
-        if "story.txt" in line:
-            break
-    watching.send_signal(signal.SIGINT)
-    rest = watching.stderr.read()
-    assert watching.wait(30) == 130
+    ender = threading.Timer(120, watching.kill)
+    ender.start()
+    try:
+        next(line for line in watching.stderr if "story.txt" in line)
+        watching.send_signal(signal.SIGINT)
+        rest = watching.stderr.read()
+        assert watching.wait(30) == 130
+    finally:
+        ender.cancel()
+        watching.kill()
     assert "Stopped" in rest
     assert "Traceback" not in rest
 

@@ -180,6 +180,14 @@ def test_ctrl_c_is_a_run_that_was_stopped_and_no_failure(tmp_path: Path, stops: 
     assert [result.answer and result.answer["answer"] for result in results] == ["c0", "c1", "c2"] * 2
 
 
+def test_ctrl_c_before_the_first_case_is_no_failure_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object, **_kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "eval_set", interrupted)
+    assert runner.run([job(lambda _: answer("yes"))], tmp_path / "logs") == ([], False)
+
+
 def test_finished_logs_move_into_the_report(tmp_path: Path) -> None:
     runner.run([job(lambda _: answer("yes"))], tmp_path / "logs")
     runner.finish(tmp_path / "logs", tmp_path / "report" / "logs")

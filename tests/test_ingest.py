@@ -655,7 +655,10 @@ def test_a_second_ingest_waits_and_then_names_the_first(
     assert (tmp_path / "home" / "ingest.pid").read_text() == str(os.getpid())
 
 
-def test_a_second_ingest_that_comes_in_time(ingest: Ingest, folder: Path, tmp_path: Path):
+def test_a_second_ingest_that_comes_in_time(
+    ingest: Ingest, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ingest_module, "LOCK_WAIT_S", 60)
     second = opened(tmp_path / "home", FakeEmbedder())
     started = threading.Event()
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import wait_until
 from fake_assistant import FakeAssistant
 
 from assistant import reader as reader_room
 from assistant.errors import EngineFailed
 from assistant.reader import Reader, Reading
 from assistant.settings import Settings
-
-
-def wait_until(true: Callable[[], object], seconds: float = 5) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -54,14 +49,18 @@ def test_what_comes_later_is_read_too_each_collection_once(fake, reader):
     assert list(reader._wanted) == ["notes", "default"]
 
 
-def test_how_far_it_is_shows(fake, reader):
-    fake.reading_s = 0.1
-    seen = set()
+def test_how_far_it_is_shows(fake, reader, monkeypatch):
+    states = []
+
+    def stated(*told: Any) -> Reading:
+        states.append(Reading(*told))
+        return states[-1]
+
+    monkeypatch.setattr(reader_room, "Reading", stated)
     reader.start()
-    while fake.read != ["default"]:
-        seen.add(reader.state)
-        time.sleep(0.01)
-    assert {Reading("default", 0, 2), Reading("default", 1, 2)} <= seen
+    wait_until(lambda: fake.read == ["default"])
+    wait_until(lambda: reader.state is None)
+    assert [Reading("default", 0, 2), Reading("default", 1, 2)] == states[:2]
 
 
 def test_errors_go_to_the_log_and_the_next_collection_is_read(fake, reader, caplog, monkeypatch):
@@ -74,7 +73,7 @@ def test_errors_go_to_the_log_and_the_next_collection_is_read(fake, reader, capl
     reader.wake("nowhere")
     reader.wake("default")
     wait_until(lambda: fake.read == ["default"])
-    assert reader.state is None
+    wait_until(lambda: reader.state is None)
 
 
 def test_a_collection_is_read_on_after_a_failed_step(fake, reader, caplog, monkeypatch):

@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
-from browser import Visit, browsing, open_page, serving, wait_until
+from browser import Visit, browsing, open_page, serving
+from conftest import wait_until
 from fake_assistant import LIGHTHOUSE, MODEL_NAME, FakeAssistant
 from playwright.sync_api import Browser, expect
 
@@ -391,6 +392,9 @@ def test_what_nothing_has_checked_shows_as_such_and_what_no_source_says_is_left_
           const status = () => document.querySelector("#status [role=status]").textContent;
           new MutationObserver(() => { if (status() !== window.heard.at(-1)) window.heard.push(status()); })
             .observe(document.getElementById("status"), { childList: true, subtree: true, characterData: true });
+          const half = () => document.querySelector("#now .pending")?.textContent.includes("It is of");
+          new MutationObserver(() => { window.half ||= half(); })  // it stands there for a third of a second
+            .observe(document.getElementById("now"), { childList: true, subtree: true, characterData: true });
         }"""
     )
     tab.ask(QUESTION)
@@ -398,7 +402,7 @@ def test_what_nothing_has_checked_shows_as_such_and_what_no_source_says_is_left_
     expect(tab.page.locator("#now .checking")).to_have_text("checking…")
     expect(tab.page.locator("#now .sentence")).to_have_count(0)
     expect(tab.page.locator("#now .sentence.supported")).to_have_text(f"{FIRST}✓ In source 1")
-    tab.page.wait_for_function("document.querySelector('#now .pending')?.textContent.includes('It is of')")
+    tab.page.wait_for_function("window.half")
     assert tab.answer() == ANSWER
     expect(tab.page.locator("#now .pending, #now .checking")).to_have_count(0)
     heard = list(filter(None, tab.page.evaluate("window.heard")))
@@ -557,7 +561,7 @@ def test_stop_ends_a_slow_answer(fake, visit, prefill_s, token_delay_s):
     tab.page.fill("#question textarea", "The next question")
     tab.page.press("#question textarea", "Enter")  # while an answer comes, Enter sends nothing and loses nothing
     tab.page.click("#stop")
-    expect(tab.page.locator("#now footer")).to_contain_text("Stopped.", timeout=2000)
+    expect(tab.page.locator("#now footer")).to_contain_text("Stopped.")
     expect(tab.page.locator("#send")).to_be_visible()
     expect(tab.page.locator("#question textarea")).to_have_value("The next question")
     assert fake.cancelled == 1
@@ -710,7 +714,7 @@ def test_a_server_that_stops_ends_the_answer_and_says_so(fake, chromium):
         tab.ask(QUESTION)
         expect(tab.page.locator("#now .waiting")).to_contain_text("Reading")
         ends = time.monotonic()
-    assert time.monotonic() - ends < 2
+    assert time.monotonic() - ends < 10  # neither the answer's minute nor the server's patience
     assert fake.cancelled == 1
     expect(tab.page.locator("#now .failure")).to_contain_text("The server was stopped.")
     tab.page.context.close()

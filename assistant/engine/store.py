@@ -20,6 +20,7 @@ from pathlib import Path
 
 _MAGIC = b"KVCHUNK1"
 _FULL = 0.95  # of the limit
+_TICK_S = 0.02  # by which the clock that stamps files may be behind that of `time.time`
 _ABANDONED_S = 3600  # a file that is being written is younger
 _HEAD = len(_MAGIC) + 4 + 8  # magic, CRC-32 of the data, length of the data
 
@@ -40,7 +41,7 @@ class KVStore:
         self._memory: OrderedDict[str, bytes] = OrderedDict()
         self._memory_bytes, self._memory_used = memory_bytes, 0
         self._disk_bytes = disk_bytes
-        self._opened = time.time()
+        self._opened = time.time() - _TICK_S
         self._uncounted = 0  # bytes written since the folder was looked at
         self._lock = threading.RLock()
         self.trouble = ""
