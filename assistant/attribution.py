@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from assistant import sentences
-from assistant.terms import terms
+from assistant.terms import readings, terms
 
 _CARRIED = 0.5  # share of a sentence's terms that the reported words have
 _LONGEST = 60  # characters of who says it
@@ -68,11 +68,16 @@ def speaker(sentence: str, quote: str) -> str | None:
         part = quote[span.start : span.end]
         for match in (*_SAYS.finditer(part), *_ACCORDING.finditer(part)):
             who = _name(match["who"])
-            if who and any(
-                len(wanted & terms(reported)) >= max(_CARRIED * len(wanted), 1) for reported in _reported(part, match)
-            ):
+            if who and any(_carries(reported, wanted) for reported in _reported(part, match)):
                 return who
     return None
+
+
+def _carries(reported: str, wanted: frozenset[str]) -> bool:
+    """Whether somebody's words have most of the terms, and all numbers: nobody is to answer for another's figure."""
+    has = terms(reported)
+    figures = {term for term in wanted if term[0].isdigit()}
+    return len(wanted & has) >= max(_CARRIED * len(wanted), 1) and figures <= has | readings(reported)
 
 
 def _reported(part: str, match: re.Match[str]) -> list[str]:

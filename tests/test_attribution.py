@@ -37,6 +37,7 @@ def test_who_is_quoted_is_named(quote: str, who: str) -> None:
         (SALES, "Sales rose by 5% in 2024. The company said it was happy.", []),  # said of something else
         (SALES, SALES, []),
         ("The report on sales was written in 2024.", "Jane Doe wrote the report on sales in 2024.", []),
+        ("Sales rose by 5%, and 40 people left.", "Jane Doe said that sales rose by 5%.", []),  # who left is not hers
         ("Jane Doe says sales rose by 5% in 2024.", "Jane Doe said sales rose by 5% in 2024.", []),
         ("Doe saw sales rise by 5% in 2024.", "Jane Doe said sales rise by 5% in 2024.", []),
         (SALES, "Jane Doe said sales rose by 5% in 2024.", ["Jane Doe reported good news."]),
