@@ -67,7 +67,8 @@ class Says(Checker):
     def __init__(self) -> None:
         self._probe = Probe(model_sha256="fake", layer=1, bias=0.0, out_of_scope=-5.0, weights=(1.0,))
 
-    asks = True  # type: ignore[assignment]
+    def asks(self, found: Any, known: float | None) -> bool:
+        return True
 
     def features(self, sentence: str, passages: Any) -> dict[str, float]:
         return {"words": 1.0}
