@@ -9,7 +9,11 @@ those in the same of FOLDS parts (cross-fitting), with thresholds that come from
 against the other. What the model answered counts as SHARE of all, and each set of claims the same in the rest; so do
 the supported and the other rows within each. The threshold is that of answers: at most REFUSED of the right ones fall
 below it. For the claims, where nothing is refused, a second one is chosen as people would grade: that with the best
-mean balanced accuracy (`about.even`). Two minutes.
+mean balanced accuracy (`about.even`). EDGES say how many of the sentences lie below the two log odds between which the
+model's word is reckoned with (`Checker.asks`). Two minutes.
+
+With --within only these two are made anew, and it is told how many of the sentences need not be asked about, and of how
+many of them what the model said would have changed the verdict.
 """
 
 from __future__ import annotations
@@ -43,9 +47,7 @@ PENALTY = 10.0  # of 1, 3, 10, 30 and 100; it makes little difference
 PROBE_PENALTY = 300.0  # of 300, 1000 and 3000 the best (lab book)
 REFUSED = 0.08  # of the right answers, at most
 OUT_OF_SCOPE = 0.01  # of the right answers, and of what was only read and has an answer, are not even begun
-EDGE = (
-    0.02  # of the sentences have log odds that are lower, and as many higher ones, than those that are reckoned with
-)
+EDGES = (0.02, 0.995)  # of the sentences lie below the log odds that are reckoned with (lab book)
 ANSWERED = (ANSWERS, FOUND)  # groups that the model answered
 
 Kind = type[Weights] | type[WordsWeights]
@@ -149,7 +151,7 @@ def calibrate(kind: Kind, rows: Rows, embedder: Embedder, model_sha256: str) -> 
 
 def stated_within(rows: Sequence[Row]) -> tuple[float, float]:
     """The log odds between which the model's word on nearly every sentence lies."""
-    low, high = np.quantile([stated for row in rows for stated in row.stated], (EDGE, 1 - EDGE)).tolist()
+    low, high = np.quantile([stated for row in rows for stated in row.stated], EDGES).tolist()
     return round(low, 4), round(high, 4)
 
 
