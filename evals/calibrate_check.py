@@ -12,8 +12,8 @@ below it. For the claims, where nothing is refused, a second one is chosen as pe
 mean balanced accuracy (`about.even`). EDGES say how many of the sentences lie below the two log odds between which the
 model's word is reckoned with (`Checker.asks`). Two minutes.
 
-With --within only these two are made anew, and it is told how many of the sentences need not be asked about, and of how
-many of them what the model said would have changed the verdict.
+With --within only these two are made anew, and it is told how many of the sentences need not be asked about, and of
+how many of them what the model said would have changed the verdict.
 """
 
 from __future__ import annotations
