@@ -71,7 +71,7 @@ class Weights(logistic.Weights):
 
     model_sha256: str
     average: dict[str, FiniteFloat]  # over supported sentences: stands in for what a language hides or nobody saw
-    stated_within: tuple[FiniteFloat, FiniteFloat]  # lie nearly all of the model's log odds
+    stated_within: tuple[FiniteFloat, FiniteFloat]  # the bounds of nearly all of the model's log odds
 
 
 class WordsWeights(logistic.Weights):
@@ -122,8 +122,9 @@ class Checker:
         """
         if not found or not isinstance(self._weights, Weights):
             return False
-        verdicts = {self.verdict(self.support(found, stated, known)) for stated in self._weights.stated_within}
-        return self.grounds is not None or len(verdicts) > 1
+        if self.grounds:
+            return True
+        return len({self.verdict(self.support(found, stated, known)) for stated in self._weights.stated_within}) > 1
 
     def support(self, found: Mapping[str, float], stated: float | None, known: float | None = None) -> float:
         """The probability that the sources support a sentence of which `features` found this; NaN for nothing. For a

@@ -156,7 +156,7 @@ def stated_within(rows: Sequence[Row]) -> tuple[float, float]:
 
 
 def _narrow(rows: Sequence[Row], weights: Weights, embedder: Embedder) -> Weights:
-    """The weights with `stated_within` of these rows; prints what comes of it."""
+    """The weights with `stated_within` of these rows; `about.within` says what comes of it."""
     weights = weights.model_copy(update={"stated_within": stated_within(rows)})
     checker, sight = Checker(embedder, weights), Probe.of(weights.model_sha256)
     alone, changed, every = 0, 0, 0
@@ -167,8 +167,8 @@ def _narrow(rows: Sequence[Row], weights: Weights, embedder: Embedder) -> Weight
             if found and not checker.asks(found, known):
                 verdicts = [checker.verdict(checker.support(found, word, known)) for word in (stated, None)]
                 alone, changed = alone + 1, changed + (verdicts[0] != verdicts[1])
-    print(f"Within {weights.stated_within}: {alone} of {every} sentences need not be asked; {changed} would change.")
-    return weights
+    told = f"{alone} of {every} sentences need not be asked; {changed} would change"
+    return weights.model_copy(update={"about": {**weights.about, "within": f"{weights.command} --within: {told}"}})
 
 
 def _fold(text: str) -> int:
@@ -252,7 +252,9 @@ def main() -> None:
     except AssistantError as error:
         sys.exit(str(error))
     if given.within:
-        _write(_narrow(rows, Weights.read(), embedder))
+        narrowed = _narrow(rows, Weights.read(), embedder)
+        _write(narrowed)
+        print(narrowed.stated_within, narrowed.about["within"])
         return
     table = Rows(rows, Checker(embedder, WordsWeights.read()))
     probe.FILE.write_text(train(rows, llm.sha256).model_dump_json() + "\n", "utf-8")
