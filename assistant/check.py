@@ -28,6 +28,7 @@ from assistant.conflict import refuted
 from assistant.errors import AssistantError
 from assistant.evidence import FEATURES, Embeds, Evidence
 from assistant.languages import foreign
+from assistant.orders import obeyed
 from assistant.probe import Probe
 from assistant.records import Hit, Verdict, heading
 
@@ -187,7 +188,8 @@ class Glance:
 
 class SentenceCheck:
     """The check of one sentence. What goes wrong with it is logged, and the sentence is unchecked. Where the sources
-    refute it, the check is over. The model is asked where its word can tip the scales (`Checker.asks`).
+    refute it, or only bid their reader to say it, the check is over. The model is asked where its word can tip the
+    scales (`Checker.asks`).
     """
 
     def __init__(self, checker: Checker, sentence: str, hits: Sequence[Hit], ask: Ask, known: float | None) -> None:
@@ -218,7 +220,7 @@ class SentenceCheck:
 
     def _begin(self, sentence: str, hits: Sequence[Hit], ask: Ask) -> None:
         shown = [_shown(hit) for hit in hits]
-        if refuted(sentence, shown):
+        if refuted(sentence, shown) or obeyed(sentence, shown):
             self._over = "unsupported"
             return
         if self._checker.grounds:

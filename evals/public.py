@@ -8,9 +8,11 @@ set is not there; what is wrong within it stands in `problems`. docs/datasets.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 from assistant.records import Message
@@ -65,7 +67,8 @@ class Adapter:
 
 def squad2(folder: Path, limit: int | None, seed: int, among: Container[str] | None = None) -> Loaded:
     """SQuAD 2.0: answerable and unanswerable questions in turn, over their paragraph among others of its article; only
-    of the paragraphs `among`, where they are given.
+    of the paragraphs `among`, where they are given. Two neighbours have the same paragraphs, as far as there are such
+    pairs: what is read for one serves the other, and no two of either kind need share a text.
     """
     problems: list[str] = []
     paragraphs = {
@@ -82,9 +85,28 @@ def squad2(folder: Path, limit: int | None, seed: int, among: Container[str] | N
     answerable, impossible = (
         drawn((row for row in asked if row.is_impossible is kind), seed) for kind in (False, True)
     )
-    chosen = alternating(answerable, impossible)[:limit]
+    chosen = _pairs(answerable, impossible)[:limit]
     found = [_paragraph_case(row, paragraphs[row.gold], articles, seed) for row in chosen]
     return Loaded(tuple(found), problems=tuple(problems))
+
+
+def _pairs(answerable: Sequence[Asked], impossible: Iterable[Asked]) -> list[Asked]:
+    """In turn one of each kind about one paragraph, every paragraph once before any twice; then those left over."""
+    against: dict[str, deque[Asked]] = {}
+    for row in impossible:
+        against.setdefault(row.gold, deque()).append(row)
+    pairs: list[tuple[int, Asked, Asked]] = []
+    alone: list[Asked] = []
+    times: Counter[str] = Counter()
+    for row in answerable:
+        if against.get(row.gold):
+            pairs.append((times[row.gold], row, against[row.gold].popleft()))
+            times[row.gold] += 1
+        else:
+            alone.append(row)
+    pairs.sort(key=itemgetter(0))
+    left = [row for rows in against.values() for row in rows]
+    return [row for _, *pair in pairs for row in pair] + alternating(alone, left)
 
 
 def squad2_paragraphs(folder: Path) -> dict[str, str]:
@@ -94,10 +116,10 @@ def squad2_paragraphs(folder: Path) -> dict[str, str]:
 
 def _paragraph_case(row: Asked, gold: Paragraph, articles: Mapping[str, Sequence[Paragraph]], seed: int) -> Case:
     def order(paragraph: Paragraph) -> bytes:
-        return rank(seed, row.id, paragraph.id)
+        return rank(seed, gold.id, paragraph.id)
 
     others = sorted((other for other in articles[gold.title] if other.id != gold.id), key=order)[:OTHERS]
-    shown = sorted([gold, *others], key=lambda paragraph: rank(seed, row.id, paragraph.id, "place"))
+    shown = sorted([gold, *others], key=lambda paragraph: rank(seed, gold.id, paragraph.id, "place"))
     files = corpus((paragraph.id, paragraph.text) for paragraph in shown)
     given = tuple(Given(files.files[paragraph.id], paragraph.text) for paragraph in shown)
     if row.is_impossible:

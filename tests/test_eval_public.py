@@ -80,6 +80,23 @@ def test_half_of_squad_has_no_answer_and_the_gold_paragraph_is_among_four(tmp_pa
     assert len({[g.file for g in case.given].index(f"{case.id}.txt") for case in loaded.cases[::2]}) > 1
 
 
+def test_two_questions_of_squad_share_their_paragraphs_and_each_paragraph_comes_once_first(tmp_path: Path) -> None:
+    folder = squad(tmp_path)
+    questions = folder / "qa_abstain" / "squad2_A" / "questions.jsonl"
+    rows = [json.loads(line) for line in questions.read_text("utf-8").splitlines()]
+    twice = [{**row, "_id": f"{row['_id']}-again"} for row in rows if row["gold"] == "Rhine#2"]
+    alone = [{**row, "_id": f"{row['_id']}-alone"} for row in rows if row["_id"] == "Rhine-3"]
+    write(questions, *rows, *twice, *alone)
+    cases = ADAPTERS["squad2"].load(folder, None, 7).cases
+    pairs = list(zip(cases[::2], cases[1::2], strict=False))
+    assert [(one.answerable, other.answerable) for one, other in pairs] == [(True, False)] * 11
+    assert all(one.given == other.given for one, other in pairs)
+    assert len({one.group for one, _ in pairs[:10]}) == 10
+    assert pairs[10][0].group == "Rhine#2"
+    assert cases[22].group == "Rhine#3"
+    assert len(cases) == 23
+
+
 def test_a_span_is_the_answer_that_stands_only_once(tmp_path: Path) -> None:
     case = next(case for case in ADAPTERS["squad2"].load(squad(tmp_path), None, 7).cases if case.id == "Rhine-2")
     assert [(span.file, span.quote) for span in case.spans] == [("Rhine-2.txt", "1052")]
