@@ -44,6 +44,11 @@ class Candidate:
         chunk = self.hit.chunk
         return chunk.text[self.span.start - chunk.start : self.span.end - chunk.start]
 
+    @property
+    def above(self) -> str:
+        """What stands before it in its chunk."""
+        return self.hit.chunk.text[: self.span.start - self.hit.chunk.start]
+
 
 class Citer:
     """Finds citations for the sentences of one answer over one list of hits.

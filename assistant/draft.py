@@ -255,7 +255,9 @@ class Draft:
         """The sentence, with who says it where its best source quotes somebody for it."""
         if verdict != "supported" or not closed.carried_by:
             return closed.text
-        return attributed(closed.text, closed.carried_by[0].quote, [sentence.text for sentence in self.sentences])
+        best = closed.carried_by[0]
+        said = [sentence.text for sentence in self.sentences]
+        return attributed(closed.text, best.quote, said, best.above)
 
     def _stood(self, text: str) -> bool:
         """Whether a second try says again what stands there."""

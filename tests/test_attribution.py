@@ -31,6 +31,42 @@ def test_who_is_quoted_is_named(quote: str, who: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("above", "quote", "who"),
+    [
+        ("Jane Doe said that 2024 was good.", "She noted that sales rose by 5% in 2024.", "Jane Doe"),
+        ("“2024 was good,” Jane Doe said.", "“Sales rose by 5% in 2024.”", "Jane Doe"),
+        ("“2024 was good,” said Jane Doe.", "“Sales rose by 5% in 2024,” she added.", "Jane Doe"),
+        ("Retail Ltd announced its results. They are out.", "Sales rose by 5% in 2024, it said.", "Retail Ltd"),
+        (
+            "Ada Marsh said it was bad. Jane Doe said it was good. Many clapped.",
+            "She said sales rose by 5% in 2024.",
+            "Jane Doe",
+        ),
+        ("Mao Ning said it was good.", "Sales rose by 5% in 2024, Mao said.", "Mao Ning"),
+        ("Mao Ning said it was good. It is, Mao said.", "She said sales rose by 5% in 2024.", "Mao Ning"),
+        ("", "“Sales rose by 5% in 2024,” said Jane Doe, who leads the firm.", "Jane Doe"),
+        ("", '"Sales rose by 5% in 2024," said the ministry.', "the ministry"),
+    ],
+)
+def test_who_speaks_on_is_named_too(above: str, quote: str, who: str) -> None:
+    assert attributed(SALES, quote, [], above) == f"Sales rose by 5% in 2024, according to {who}."
+
+
+@pytest.mark.parametrize(
+    ("above", "quote"),
+    [
+        ("Jane Doe said that 2024 was good. Ada Marsh left.", "She noted that sales rose by 5% in 2024."),
+        ("Jane Doe said yes. One. Two. Three.", "She noted that sales rose by 5% in 2024."),
+        ("Jane Doe said it was good, but Ada Marsh said it was bad.", "She noted that sales rose by 5% in 2024."),
+        ("Jane Doe said that 2024 was good.", SALES),  # the paper's own words
+        ("It was a good year.", "“Sales rose by 5% in 2024.”"),
+    ],
+)
+def test_who_it_is_must_be_clear(above: str, quote: str) -> None:
+    assert attributed(SALES, quote, [], above) == SALES
+
+
+@pytest.mark.parametrize(
     ("sentence", "quote", "before"),
     [
         (SALES, "She noted that sales rose by 5% in 2024.", []),  # who she is, is not known here
