@@ -30,7 +30,7 @@ def groups(texts: Iterable[str], most: int) -> list[int]:
 
     Ends before the text that would begin group `most` + 1, as nobody asks for more.
     """
-    having: dict[tuple[str, ...], list[int]] = {}  # run to the places of the compared texts that have it
+    having: dict[int, list[int]] = {}  # run to the places of the compared texts that have it
     sizes: dict[int, int] = {}  # of the compared texts
     members: Counter[int] = Counter()
     found: list[int] = []
@@ -73,6 +73,7 @@ def resemblance(one: Sequence[int], other: Sequence[int]) -> float:
     return len(first & second & set(sample)) / len(sample)
 
 
-def _runs(text: str) -> set[tuple[str, ...]]:
+def _runs(text: str) -> set[int]:
+    """Hashes of the runs: numbers are less work for the collector of garbage than so many tuples."""
     words = _WORD.findall(text.lower())
-    return set(zip(words, words[1:], words[2:], strict=False)) or {tuple(words)}
+    return set(map(hash, zip(words, words[1:], words[2:], strict=False))) or {hash(tuple(words))}

@@ -7,9 +7,10 @@ given, as it knows them: the state of a document before a change or after it. do
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from heapq import heappop, heappush
 from itertools import islice
 from math import ceil
 from typing import Protocol
@@ -154,9 +155,10 @@ class Retriever:
             publishers = {chunk.publisher for chunk in chunks.values() if chunk.publisher}
             wanted = hints.read(asked[0].text, publishers, [chunk.text for chunk in chunks.values()])
             hinted = {name: scores[name] + HINTED * wanted.meets(chunk) for name, chunk in chunks.items()}
-            hits = _distinct(chunks, hinted, lines)
-            groups = likeness.groups(map(_own_text, hits), max(k, RERANKED))
-            if exhausted or len(set(groups)) >= (k if pool >= WIDE else max(k, RERANKED)):
+            wide = max(k, RERANKED if self._rerank else 0)
+            hits: list[Hit] = []
+            groups = likeness.groups(map(_own_text, _kept(_distinct(chunks, hinted, lines), hits)), wide)
+            if exhausted or len(set(groups)) >= (k if pool >= WIDE else wide):
                 known = {hit.chunk.id: group for hit, group in zip(hits, groups, strict=False)}
                 comparable = self._rerank and all(late.comparable(one.text) for one in asked)
                 chosen = _compared(groups) if comparable else []
@@ -297,13 +299,30 @@ def _titled(chunk: Chunk) -> str:
     return f"{chunk.title} {headed(chunk)}" if chunk.title else headed(chunk)
 
 
-def _distinct(chunks: Mapping[str, Chunk], scores: Mapping[str, float], lines: frozenset[int]) -> list[Hit]:
-    """Best first, equals by id; of chunks with the same text only the best. `lines` are those of many documents."""
-    hits: dict[str, Hit] = {}
-    found = (Hit(chunk, scores[chunk_id], _repeated(chunk, lines)) for chunk_id, chunk in chunks.items())
-    for hit in sorted((replace(hit, score=hit.score * _own(hit)) for hit in found), key=_order):
-        hits.setdefault(hit.chunk.text, hit)
-    return list(hits.values())
+def _distinct(chunks: Mapping[str, Chunk], scores: Mapping[str, float], lines: frozenset[int]) -> Iterator[Hit]:
+    """Best first, equals by id; of chunks with the same text only the best. `lines` are those of many documents.
+
+    They can only lower a score, so none is looked for in chunks whose score without them is not reached.
+    """
+    texts: set[str] = set()
+    waiting: list[tuple[tuple[float, str], Hit]] = []
+    for chunk_id in [*sorted(chunks, key=lambda one: (-scores[one], one)), None]:
+        while waiting and (chunk_id is None or waiting[0][0] <= (-scores[chunk_id], chunk_id)):
+            hit = heappop(waiting)[1]
+            if hit.chunk.text not in texts:
+                texts.add(hit.chunk.text)
+                yield hit
+        if chunk_id is not None:
+            hit = Hit(chunks[chunk_id], scores[chunk_id], _repeated(chunks[chunk_id], lines))
+            hit = replace(hit, score=hit.score * _own(hit))
+            heappush(waiting, (_order(hit), hit))
+
+
+def _kept(hits: Iterable[Hit], kept: list[Hit]) -> Iterator[Hit]:
+    """The hits, each of which is put into the list when it is asked for."""
+    for hit in hits:
+        kept.append(hit)
+        yield hit
 
 
 def _repeated(chunk: Chunk, lines: frozenset[int]) -> tuple[Span, ...]:

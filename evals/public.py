@@ -9,7 +9,7 @@ set is not there; what is wrong within it stands in `problems`. docs/datasets.md
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
@@ -68,7 +68,7 @@ class Adapter:
 def squad2(folder: Path, limit: int | None, seed: int, among: Container[str] | None = None) -> Loaded:
     """SQuAD 2.0: answerable and unanswerable questions in turn, over their paragraph among others of its article; only
     of the paragraphs `among`, where they are given. Two neighbours have the same paragraphs, as far as there are such
-    pairs: what is read for one serves the other, and no two of either kind need share a text.
+    pairs: what is read for one serves the other.
     """
     problems: list[str] = []
     paragraphs = {
@@ -90,23 +90,22 @@ def squad2(folder: Path, limit: int | None, seed: int, among: Container[str] | N
     return Loaded(tuple(found), problems=tuple(problems))
 
 
-def _pairs(answerable: Sequence[Asked], impossible: Iterable[Asked]) -> list[Asked]:
+def _pairs(answerable: Sequence[Asked], impossible: Sequence[Asked]) -> list[Asked]:
     """In turn one of each kind about one paragraph, every paragraph once before any twice; then those left over."""
     against: dict[str, deque[Asked]] = {}
     for row in impossible:
         against.setdefault(row.gold, deque()).append(row)
     pairs: list[tuple[int, Asked, Asked]] = []
-    alone: list[Asked] = []
     times: Counter[str] = Counter()
     for row in answerable:
         if against.get(row.gold):
             pairs.append((times[row.gold], row, against[row.gold].popleft()))
             times[row.gold] += 1
-        else:
-            alone.append(row)
     pairs.sort(key=itemgetter(0))
-    left = [row for rows in against.values() for row in rows]
-    return [row for _, *pair in pairs for row in pair] + alternating(alone, left)
+    paired = [row for _, *pair in pairs for row in pair]
+    taken = {row.id for row in paired}
+    left = ([row for row in kind if row.id not in taken] for kind in (answerable, impossible))
+    return paired + alternating(*left)
 
 
 def squad2_paragraphs(folder: Path) -> dict[str, str]:

@@ -33,33 +33,50 @@ def test_who_is_quoted_is_named(quote: str, who: str) -> None:
 @pytest.mark.parametrize(
     ("above", "quote", "who"),
     [
-        ("Jane Doe said that 2024 was good.", "She noted that sales rose by 5% in 2024.", "Jane Doe"),
-        ("“2024 was good,” Jane Doe said.", "“Sales rose by 5% in 2024.”", "Jane Doe"),
-        ("“2024 was good,” said Jane Doe.", "“Sales rose by 5% in 2024,” she added.", "Jane Doe"),
-        ("Retail Ltd announced its results. They are out.", "Sales rose by 5% in 2024, it said.", "Retail Ltd"),
-        (
-            "Ada Marsh said it was bad. Jane Doe said it was good. Many clapped.",
-            "She said sales rose by 5% in 2024.",
-            "Jane Doe",
-        ),
-        ("Mao Ning said it was good.", "Sales rose by 5% in 2024, Mao said.", "Mao Ning"),
-        ("Mao Ning said it was good. It is, Mao said.", "She said sales rose by 5% in 2024.", "Mao Ning"),
+        ("Jane Doe said that 2024 was good. ", "She noted that sales rose by 5% in 2024.", "Jane Doe"),
+        ("Jane Doe said that 2024 was good.\n\n", "She noted that sales rose by 5% in 2024.", "Jane Doe"),
+        ("“2024 was good,” Jane Doe said. ", "“Sales rose by 5% in 2024.”", "Jane Doe"),
+        ("“2024 was good,” said Jane Doe. ", "“Sales rose by 5% in 2024,” she added.", "Jane Doe"),
+        ("Jane Doe said it was good. He added that many clapped. ", "He said sales rose by 5% in 2024.", "Jane Doe"),
+        ("The company said it was good. ", "Sales rose by 5% in 2024, it added.", "the company"),
+        ("Mao Ning said it was good. ", "Sales rose by 5% in 2024, Mao said.", "Mao Ning"),
+        ("Mao Ning said it was good. It is, Mao said. ", "She said sales rose by 5% in 2024.", "Mao Ning"),
         ("", "“Sales rose by 5% in 2024,” said Jane Doe, who leads the firm.", "Jane Doe"),
         ("", '"Sales rose by 5% in 2024," said the ministry.', "the ministry"),
+        ("", "On Monday Jane Doe said that sales rose by 5% in 2024.", "Jane Doe"),
+        ("", "Experts said that sales rose by 5% in 2024.", "experts"),
+        ("", "According to Dr. Jane Doe, sales rose by 5% in 2024.", "Dr. Jane Doe"),
+        ("Ada Smith said no. Bob Smith said yes. ", "Smith said that sales rose by 5% in 2024.", "Smith"),
+        ("China Daily reported that it was bad. ", "China said that sales rose by 5% in 2024.", "China"),
     ],
 )
-def test_who_speaks_on_is_named_too(above: str, quote: str, who: str) -> None:
+def test_who_speaks_is_named_in_full(above: str, quote: str, who: str) -> None:
     assert attributed(SALES, quote, [], above) == f"Sales rose by 5% in 2024, according to {who}."
 
 
 @pytest.mark.parametrize(
     ("above", "quote"),
     [
-        ("Jane Doe said that 2024 was good. Ada Marsh left.", "She noted that sales rose by 5% in 2024."),
-        ("Jane Doe said yes. One. Two. Three.", "She noted that sales rose by 5% in 2024."),
-        ("Jane Doe said it was good, but Ada Marsh said it was bad.", "She noted that sales rose by 5% in 2024."),
-        ("Jane Doe said that 2024 was good.", SALES),  # the paper's own words
-        ("It was a good year.", "“Sales rose by 5% in 2024.”"),
+        ("Jane Doe said that 2024 was good. Ada Marsh left. ", "She noted that sales rose by 5% in 2024."),
+        ("Jane Doe said that 2024 was good. Marsh disagreed. ", "She noted that sales rose by 5% in 2024."),
+        ("Jane Doe said it was good, but Ada Marsh said it was bad. ", "She noted that sales rose by 5% in 2024."),
+        ("According to Jane Doe, Ada Marsh runs the firm. ", "She noted that sales rose by 5% in 2024."),
+        ("Jane Doe said it was bad. ", "Ada Marsh disagreed: she said that sales rose by 5% in 2024."),
+        ("Jane Doe said it was bad. ", "When Marsh was asked, she said that sales rose by 5% in 2024."),
+        ("Jane Doe said it was bad. ", "This suggests that sales rose by 5% in 2024."),
+        ("Jane Doe said it was bad. ", "They said that sales rose by 5% in 2024."),
+        ("Jane Doe said it was bad. ", "It said that sales rose by 5% in 2024."),
+        ("The ministry said it was bad. ", "She said that sales rose by 5% in 2024."),
+        ("Jane Doe said that 2024 was good. ", SALES),  # the paper's own words
+        ("“2024 was bad,” said Jane Doe.\n", "“Sales rose by 5% in 2024.”"),
+        ("“2024 was bad,” said Jane Doe. ", "“Did sales rise by 5% in 2024?”"),
+        ("It was a good year. ", "“Sales rose by 5% in 2024.”"),
+        ("", "“Sales rose by 5% in 2024,” said Ursula von der Leyen."),
+        ("", "The Bank of England said that sales rose by 5% in 2024."),
+        ("", "In London Jane Doe said that sales rose by 5% in 2024."),
+        ("", "Nobody said that sales rose by 5% in 2024."),
+        ("", "If Jane Doe said that sales rose by 5% in 2024, she was wrong."),
+        ("", "Sales rose by 5% in 2024, according to her."),
     ],
 )
 def test_who_it_is_must_be_clear(above: str, quote: str) -> None:

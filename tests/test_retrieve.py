@@ -9,13 +9,15 @@ import pytest
 import tiny_models
 from conftest import REPO, real_model
 from fake_embedder import FakeEmbedder
+from hypothesis import given
+from hypothesis import strategies as st
 
-from assistant import retrieve
+from assistant import boilerplate, retrieve
 from assistant.embedder import Embedder
 from assistant.errors import EmbedderMismatch, EmptyCollection, StorageError, UnknownCollection
 from assistant.ingest import Ingest
 from assistant.pairs import CrossEncoder, Pair, Scores
-from assistant.records import Hit
+from assistant.records import Chunk, Hit
 from assistant.retrieve import Retriever, fuse
 from assistant.where import Where
 
@@ -444,3 +446,19 @@ def test_questions_over_the_seeds(seeds: Ingest, question: str, fact: str):
 @pytest.mark.real
 def test_the_seeds_again_cost_nothing(seeds: Ingest):
     assert [file.outcome for file in seeds.add([REPO / "seeds"], "default").files] == ["unchanged"] * 5
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["menu.", "menu. all", "one", "two", "three"]), st.integers(0, 4)), max_size=12)
+)
+def test_chunks_are_looked_through_best_first_whatever_their_lines_cost(rows: list[tuple[str, int]]) -> None:
+    chunks = {f"c{n}": Chunk(f"c{n}", "d", text, 0, len(text)) for n, (text, _) in enumerate(rows)}
+    scores = {f"c{n}": float(score) for n, (_, score) in enumerate(rows)}
+    lines = frozenset(boilerplate.hashes("menu"))
+    found = list(retrieve._distinct(chunks, scores, lines))
+    repeated = {"menu.": 1.0, "menu. all": 6 / 9}  # what of the text such lines are
+    left = {name: 1 - retrieve.REPEATED * repeated.get(chunk.text, 0) for name, chunk in chunks.items()}
+    first: dict[str, str] = {}
+    for name in sorted(chunks, key=lambda one: (-scores[one] * left[one], one)):
+        first.setdefault(chunks[name].text, name)
+    assert [hit.chunk.id for hit in found] == list(first.values())

@@ -71,7 +71,7 @@ STAGES = {
     "groundedness": {"pairs", "terms"},
     "abstain": {"passages"},
     "conflict": {"cite", "dates", "evidence", "terms"},
-    "attribution": {"terms"},
+    "attribution": {"dates", "names", "terms"},
     "orders": {"terms"},
     "pertinent": {"dates", "terms"},
     "draft": {"attribution", "cite", "conflict", "evidence", "markers", "terms"},
