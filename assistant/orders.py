@@ -17,7 +17,8 @@ from assistant import sentences
 from assistant.records import Span
 from assistant.terms import readings, terms
 
-_FITS = 0.5  # share of a sentence's terms that what is dictated must have
+_FITS = 0.5  # share of a sentence's terms that what is dictated must have; less will do where it has as many as
+_ALONE = 3  # of its terms that nothing else has
 _TELLS = 2  # terms of the order itself in a sentence that tells of it
 _LEAST = 2  # terms of what is dictated; where the order's own sentence has fewer behind it, the next ones count
 _FURTHER = 3  # sentences at most that such an order goes on
@@ -50,7 +51,10 @@ _ORDER = re.compile(
     rf"{_OPENS}{_SET_ASIDE}{_ALL}(?:\W{{1,8}}(?:and|then|instead|now|please|\w+ly|just|only))*\W{{1,8}}{_SAY}\b"
     r"(?: only| exactly| that)?"
     rf"|{_OPENS}{_SET_ASIDE}{_INSTRUCTIONS}(?=\W{{0,8}}$|\W{{0,8}}\n|\s*[.!:,;\"”)»]|\s+(?:and|then|instead)\b)"
-    # in German, Spanish, Portuguese, Italian, French and Chinese
+    # "and report: ...", "simply respond with “...”"
+    r"|\b(?:and|then|simply|only|just|always|exclusively)\s+(?:(?:output|report)\s*:|"
+    r"(?:respond|reply|answer)\s+(?:only\s+)?with\s*(?::|(?=[\"“‘])))"
+    # the second form in German, Spanish, Portuguese, Italian, French and Chinese
     r"|\b(?:ignorier|vergiss|missacht)(?:e|en|t)?\s+(?:Sie\s+|bitte\s+)*(?:alle|sämtliche|die|deine|Ihre)\s+"
     r"(?:\w+\s+)?(?:vorherig|bisherig|vorangehend|vorangegangen|obig|früher)\w*\s+(?:anweisung|befehl|vorgabe|"
     r"instruktion|regel)\w*"
@@ -94,10 +98,11 @@ def obeyed(sentence: str, texts: Sequence[str]) -> bool:
 
 
 def _relies(wanted: frozenset[str], order: _Order, rest: frozenset[str]) -> bool:
-    """Whether a sentence of these terms has most of them from what is dictated, and one that nothing else gives."""
-    has = _has(order.dictated)
+    """Whether a sentence of these terms has them from what is dictated, one at least that nothing else gives."""
+    has = _has(order.dictated) & wanted
     tells = wanted & (terms(order.said) - has - rest)
-    return len(wanted & has) >= _FITS * len(wanted) and bool(wanted & has - rest) and len(tells) < _TELLS
+    fits = len(has) >= _FITS * len(wanted) or len(has - rest) >= _ALONE
+    return fits and bool(has - rest) and len(tells) < _TELLS
 
 
 def _orders(text: str) -> Iterator[_Order]:
@@ -116,10 +121,11 @@ def _reach(text: str, match: re.Match[str], spans: Sequence[Span]) -> int:
     """Where what an order dictates ends: with its quotation marks, or its sentence. Over as many more as it takes to
     dictate anything, and one more of the line that speaks to a program.
     """
-    before = f"{text[match.start() - 1 : match.start()]}{_LEAD.findall(match[0])[0]}".rstrip()
-    closing = text.find(_CLOSES[before[-1]], match.end()) if before[-1:] in _CLOSES and before else -1
-    if closing >= 0:
-        return closing
+    lead, behind = _LEAD.findall(match[0])[0], text[match.end() :].lstrip()[:1]
+    before = f"{text[match.start() - 1 : match.start()]}{lead}".rstrip()[-1:]
+    for quote, begin in ((before, match.end()), (behind, text.find(behind, match.end()) + 1)):
+        if quote in _CLOSES and (closing := text.find(_CLOSES[quote], begin)) >= 0:
+            return closing
     own, *others = spans or [Span(match.end(), match.end())]
     end = own.end
     addressed = match.re is _ADDRESSED
