@@ -28,7 +28,8 @@ LOG=.venv/setup.log
 export VIRTUAL_ENV=$PWD/.venv # whatever environment is active in the user's shell
 DO_WITHOUT="Or do without: make setup GPU=cpu"
 PACKAGES_KB=3000000 # measured: 1.0 GB in .venv, as much in uv's cache, 0.4 GB while compiling
-CMAKE_FILES=(requirements/llama-cpp.cmake requirements/tile_config.h requirements/tiled_avx2.cpp requirements/repack_avx2.cpp)
+CMAKE_FILES=(requirements/llama-cpp.cmake requirements/tile_config.h requirements/tiled_avx2.cpp requirements/repack_avx2.cpp
+    requirements/dot_avx2.cpp)
 
 step() {
     STEP=$((STEP + 1))

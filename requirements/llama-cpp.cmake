@@ -29,10 +29,14 @@ function(assistant_kernels)
         message(WARNING "This llama.cpp is not the one that our kernels are for: it is compiled without them.")
         return()
     endif()
-    set_property(TARGET ggml-cpu PROPERTY SOURCES
-        ${others} "${ASSISTANT_FOLDER}/tiled_avx2.cpp" "${ASSISTANT_FOLDER}/repack_avx2.cpp")
+    set_property(TARGET ggml-cpu PROPERTY SOURCES ${others} "${ASSISTANT_FOLDER}/tiled_avx2.cpp"
+        "${ASSISTANT_FOLDER}/repack_avx2.cpp" "${ASSISTANT_FOLDER}/dot_avx2.cpp")
     target_include_directories(ggml-cpu PRIVATE "${folder}/ggml-cpu/tiled")
     set_property(SOURCE "${folder}/ggml-cpu/arch/x86/repack.cpp" TARGET_DIRECTORY ggml-cpu
         APPEND PROPERTY COMPILE_DEFINITIONS ggml_gemm_q4_K_8x8_q8_K=ggml_gemm_q4_K_8x8_q8_K_of_llama_cpp)
+    foreach(name ggml_vec_dot_q4_K_q8_K ggml_vec_dot_q6_K_q8_K quantize_row_q8_K)
+        set_property(SOURCE "${folder}/ggml-cpu/arch/x86/quants.c" TARGET_DIRECTORY ggml-cpu
+            APPEND PROPERTY COMPILE_DEFINITIONS ${name}=${name}_of_llama_cpp)
+    endforeach()
 endfunction()
 cmake_language(DEFER DIRECTORY "${CMAKE_SOURCE_DIR}" CALL assistant_kernels)

@@ -16,6 +16,7 @@ import assistant.engine.backend  # noqa: F401  (first of all that loads llama.cp
 import llama_cpp  # isort: skip
 
 GEMM = "ggml_gemm_q4_K_8x8_q8_K"
+THEIRS = "_of_llama_cpp"  # what llama.cpp's own are called where ours stand in their place
 K_QUANTS = (
     "Q2_K",
     "Q3_K",
@@ -152,8 +153,56 @@ def test_products_of_repacked_weights(cpu: ctypes.CDLL, width: int, rows: int, c
     np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-5 * float(np.abs(found[1]).max()))
 
 
+def _dot(cpu: ctypes.CDLL, name: str, width: int, weights: bytes, column: bytes) -> float:
+    out, none = ctypes.c_float(), ctypes.c_size_t(0)
+    getattr(cpu, name)(width, ctypes.byref(out), none, weights, none, column, none, 1)
+    return out.value
+
+
+def _quantized(cpu: ctypes.CDLL, name: str, values: Floats) -> bytes:
+    """A column of activations as llama.cpp's block_q8_K."""
+    out = ctypes.create_string_buffer(292 * len(values) // 256)
+    getattr(cpu, name)(ctypes.c_void_p(values.ctypes.data), out, ctypes.c_int64(len(values)))
+    return out.raw
+
+
+@pytest.mark.parametrize("name", ["Q4_K", "Q6_K"])
+@pytest.mark.parametrize("width", [256, 1536, 8960])
+def test_products_of_a_row_are_llama_cpps_to_the_last_bit(
+    base: ctypes.CDLL, cpu: ctypes.CDLL, name: str, width: int
+) -> None:
+    ours = f"ggml_vec_dot_{name.replace('Q', 'q')}_q8_K"
+    if not hasattr(cpu, f"{ours}{THEIRS}"):
+        pytest.skip(f"this build of llama.cpp has no {ours} of ours")
+    rng, kind = np.random.default_rng(width), getattr(llama_cpp, f"GGML_TYPE_{name}")
+    rows = 9
+    values = rng.standard_normal((rows, width)).astype(np.float32)
+    values[0], values[1], values[1, ::32] = 1, -1, 0
+    size = base.ggml_row_size(kind, width)
+    weights = ctypes.create_string_buffer(rows * size)  # the last row's prefetching goes beyond its end
+    importance = np.ones(width, np.float32)
+    base.ggml_quantize_chunk(kind, values.ctypes.data, weights, 0, rows, width, importance.ctypes.data)
+    for values in _extreme_columns(rng, 5, width):
+        column = _quantized(cpu, "quantize_row_q8_K", np.ascontiguousarray(values))
+        for row in range(rows):
+            at = weights.raw[row * size : (row + 1) * size]
+            assert _dot(cpu, ours, width, at, column) == _dot(cpu, f"{ours}{THEIRS}", width, at, column)
+
+
+def test_quantized_columns_are_llama_cpps_to_the_last_bit(cpu: ctypes.CDLL) -> None:
+    if not hasattr(cpu, f"quantize_row_q8_K{THEIRS}"):
+        pytest.skip("this build of llama.cpp has no quantize_row_q8_K of ours")
+    rng = np.random.default_rng(5)
+    columns = [*_extreme_columns(rng, 40, 1536), np.zeros(256, np.float32)]
+    columns[6][:512] = np.tile([1.5, -1.5], 256)  # two are largest: the first one counts
+    columns[7][:256] = np.arange(256) / 2 - 40.5  # and halves are rounded to even codes
+    columns[8] *= 1e-30
+    for values in columns:
+        assert _quantized(cpu, "quantize_row_q8_K", values) == _quantized(cpu, f"quantize_row_q8_K{THEIRS}", values)
+
+
 def test_the_kernels_are_in_the_build(cpu: ctypes.CDLL) -> None:
     build = REPO / ".venv" / ".build"
     if platform.machine() not in ("x86_64", "AMD64") or not build.exists() or "ASSISTANT_KERNELS" in build.read_text():
         pytest.skip("this build is not to have them")
-    assert hasattr(cpu, f"{GEMM}_of_llama_cpp")
+    assert all(hasattr(cpu, f"{name}{THEIRS}") for name in (GEMM, "ggml_vec_dot_q4_K_q8_K", "quantize_row_q8_K"))
