@@ -15,7 +15,7 @@ WHY: dict[AbstainReason, str] = {
 _LEAD = "The nearest passages, which may or may not help:"
 
 
-def abstention(reason: AbstainReason, question: str, hits: Sequence[Hit], before: str = "") -> str:
+def abstention(reason: AbstainReason, hits: Sequence[Hit], question: str, before: str = "") -> str:
     """The text of an answer that is none. It quotes the sentences nearest to the question as suggestions, a line each.
 
     `before` is the question before this one in the conversation.

@@ -21,6 +21,7 @@ from assistant.draft import Check, Draft, Unchecked, VerbatimDraft
 from assistant.embedder import Embedder
 from assistant.engine import Engine, Params, Weighing
 from assistant.errors import EngineFailed, ModelError, QuestionTooLong
+from assistant.finding import Finding
 from assistant.groundedness import Groundedness
 from assistant.ingest import Ingest
 from assistant.opening import Loading, cross_encoder
@@ -42,12 +43,14 @@ from assistant.records import (
     heading,
 )
 from assistant.retrieve import Retriever
-from assistant.runnables import ChunkRetriever, LocalChatModel, to_hit, to_message, to_messages, to_turns, with_grammar
+from assistant.runnables import LocalChatModel, to_hit, to_message, to_messages, to_turns, with_grammar
 from assistant.settings import Settings
 from assistant.where import Where
 from assistant.writing import Until, Writing, limit_s
 
-Context = Runnable[dict[str, Any], dict[str, Any]]  # {"question", "history", "collection"} gain "documents", "prompt"
+Context = Runnable[
+    dict[str, Any], dict[str, Any]
+]  # {"question", "history", "collection"} gain "documents", "sought", "prompt"
 
 
 class Assistant:
@@ -82,11 +85,9 @@ class Assistant:
                 timeout_s=settings.answer.timeout_s or None,
             ),
         )
-        retrieve = RunnableLambda(self._retrieve)
+        retrieve = RunnableLambda(Finding(retriever, self._model, self._prompts, settings.retrieve.k).__call__)
         assemble = RunnableLambda(self._assemble)
-        self._context: Context = RunnablePassthrough.assign(documents=retrieve) | RunnablePassthrough.assign(
-            prompt=assemble
-        )
+        self._context: Context = retrieve | RunnablePassthrough.assign(prompt=assemble)
 
     @classmethod
     def open(cls, settings: Settings, loading: Loading | None = None) -> Assistant:
@@ -126,7 +127,7 @@ class Assistant:
         started = time.monotonic()
         sampling = with_grammar(sampling or Sampling())
         self._engine.check_busy()
-        prompt: Prompt = self._context.invoke(self._asked(question, history, collection, where))["prompt"]
+        prompt: Prompt = self._context.invoke(self._asked(question, history, collection, where, cancel))["prompt"]
         yield Retrieved(prompt.hits, prompt.dropped_turns)
         glance = self._checker.glance(self._strict and not sampling.grammar) if self._checker else Glance()
         writing = Writing(self._draft(question, prompt, sampling, cancel, glance), started)
@@ -142,7 +143,8 @@ class Assistant:
             if self._strict and not writing.draft.text and writing.finish != "cancelled":
                 reason = "not_supported"
         if reason:
-            yield writing.say(abstention(reason, question, prompt.hits, before(history)))
+            nearest = (prompt.sought, "") if prompt.sought else (question, before(history))
+            yield writing.say(abstention(reason, prompt.hits, *nearest))
         yield Finished(self._answer(question, prompt, writing, reason))
 
     def answer(
@@ -234,24 +236,26 @@ class Assistant:
         self.close()
 
     def _asked(
-        self, question: str, history: Sequence[Message], collection: str | None, where: Where | None
+        self,
+        question: str,
+        history: Sequence[Message],
+        collection: str | None,
+        where: Where | None,
+        cancel: threading.Event | None = None,
     ) -> dict[str, Any]:
         return {
             "question": checked(question),
             "history": [Message(turn.role, unicode(turn.content, "history")) for turn in history],
             "collection": collection or self.settings.collection,
             "where": where,
+            "cancel": cancel,
         }
-
-    def _retrieve(self, asked: dict[str, Any]) -> list[Any]:
-        chunks = ChunkRetriever(retriever=self._retriever, collection=asked["collection"], k=self.settings.retrieve.k)
-        return chunks.invoke(asked["question"], before=before(asked["history"]), where=asked["where"])
 
     def _assemble(self, context: dict[str, Any]) -> Prompt:
         hits = [to_hit(document) for document in context["documents"]]
-        return self._build(context["question"], context["history"], hits)
+        return self._build(context["question"], context["history"], hits, context["sought"])
 
-    def _build(self, question: str, history: Sequence[Message], hits: Sequence[Hit]) -> Prompt:
+    def _build(self, question: str, history: Sequence[Message], hits: Sequence[Hit], sought: str = "") -> Prompt:
         return self._prompts.build(
             question,
             history,
@@ -259,6 +263,7 @@ class Assistant:
             count=self._engine.count,
             budget=self._engine.context_tokens - self.settings.answer.max_tokens,
             history_budget=self.settings.answer.history_tokens,
+            sought=sought,
         )
 
     def _draft(

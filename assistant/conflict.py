@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from assistant import dates, sentences
 from assistant.cite import Candidate
 from assistant.evidence import DENIAL, numbers, replaced
+from assistant.numerals import other_values
 from assistant.sentences import ITEM
 from assistant.terms import in_order, readings, terms
 
@@ -27,6 +28,7 @@ _YEAR_DIGITS = 4
 _SCALE = 1000  # of thousands, millions and 万: by this or more, written beside the number or in its zeros
 _CLOSE = 0.05  # a number rounded by more than this share tells something else: 10 is not 12, 30% not 32%
 _CLOCK = re.compile(r"\d:\d\d")
+_MONTH = re.compile(r"\d+(?=[月월])")  # which texts in other languages give by name
 _LABEL = re.compile(r"(?:(?P<before>[^\s.!?:]+) )?(?P<word>[^\W\d_]*[A-Z][^\W\d_]*)[ -](?P<number>\d+)\b")
 _COUNTS = re.compile(  # with a capital at the beginning of a sentence, and the number is none of a name
     r"about|around|some|over|under|nearly|almost|only|exactly|approximately|roughly|just|more|fewer|up|than|at|least|most|"
@@ -84,6 +86,17 @@ def refuted(sentence: str, texts: Sequence[str]) -> bool:
         and not any(_says(sentence, part) and not rule(sentence, part) for one in parts for part in one)
         for rule in (_exchanged, _denied)
     )
+
+
+def lacking(sentence: str, texts: Sequence[str]) -> bool:
+    """Whether a sentence gives a number that none of the texts has, whatever the language of either: 2.5亿 for 2.5
+    billion. For sentences whose words cannot be compared with those of the texts.
+    """
+    whole = "\n".join(texts)
+    has = _has(whole) | {term for term in terms(whole) if term[0].isdigit()}
+    known = frozenset(date.iso for date in dates.find(whole))
+    said = numbers(_MONTH.sub("", sentence), known) - known
+    return bool(said - has) and not _CLOCK.search(sentence) and has.isdisjoint(other_values(sentence))
 
 
 def _other_number(sentence: str, parts: Sequence[Sequence[str]], texts: Sequence[str]) -> bool:

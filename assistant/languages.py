@@ -33,12 +33,12 @@ def foreign(claim: str, context: str) -> bool:
     words = set(_SMALL.findall(claim))
     absent = words - set(_SMALL.findall(context.lower()))
     strange = len(words) >= _FEW and len(absent) >= _STRANGE * len(words)
-    return strange and _likelihoods(claim).get(_language(context[:_SAMPLE]), 0.0) < _UNLIKELY
+    return strange and _likelihoods(claim).get(language(context), 0.0) < _UNLIKELY
 
 
-def _language(text: str) -> str:
-    """The code of a text's language, as py3langid has it."""
-    likelihoods = _likelihoods(text)
+def language(text: str) -> str:
+    """The code of a text's language, as py3langid has it: by the text's beginning."""
+    likelihoods = _likelihoods(text[:_SAMPLE])
     return max(likelihoods, key=likelihoods.__getitem__)
 
 

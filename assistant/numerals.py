@@ -93,12 +93,20 @@ def plain(digits: str) -> str:
 
 def readings(text: str) -> Iterator[str]:
     """What else the numbers of a text may be: 1.200 twelve hundred, 1 200 too, the 3.5 of 3.5 million."""
+    yield from other_values(text)
+    for match in _SCALED.finditer(text):
+        yield plain(match["number"])
+
+
+def other_values(text: str) -> Iterator[str]:
+    """Those of them that are the value of a whole number: 1.200 millones are 1,200,000,000, but not 1,200."""
     for match in _DOT.finditer(text):
         yield match[0].replace(".", "")
     for match in _SPACED.finditer(text):
         yield match[0].replace(" ", "")
     for match in _SCALED.finditer(text):
-        yield plain(match["number"])
+        if _DOT.fullmatch(match["number"]):
+            yield _times(match["number"].replace(".", ""), _SCALE[match["scale"].lower()])
 
 
 def _times(number: str, scale: int) -> str:

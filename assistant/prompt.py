@@ -29,6 +29,7 @@ _PLACEHOLDERS = {
     "pointed": {"question", "passages"},
     "stated": {"sentence"},
     "again": {"sentences"},
+    "translate": {"language", "question"},
 }
 _MARKER = re.compile(r" \[\d{1,3}\]")  # as our answers have it
 _BREAKS = r"\n\v\f\r\x1c-\x1e\x85\u2028\u2029"  # where `str.splitlines` ends a line
@@ -48,11 +49,14 @@ Count = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`hits` are those that fitted, in prompt order; `dropped_turns` counts turns that were left out or cut."""
+    """`hits` are those that fitted, in prompt order; `dropped_turns` counts turns that were left out or cut; `sought`
+    is what the hits were found by where that was not the question.
+    """
 
     messages: tuple[PromptMessage, ...]
     hits: tuple[Hit, ...]
     dropped_turns: int
+    sought: str = ""
 
 
 class Prompts:
@@ -80,13 +84,16 @@ class Prompts:
         count: Count,
         budget: int,
         history_budget: int,
+        sought: str = "",
     ) -> Prompt:
         """The prompt in at most `budget` tokens, of which the history gets at most `history_budget`.
 
-        The newest exchange of the history always stays. Hits that do not fit are left out, worst first.
+        The newest exchange of the history always stays. Hits that do not fit are left out, worst first. `sought` is
+        what they were found by, where that is another text than the question.
         Raises QuestionTooLong when not even the question fits beside the best hit.
         """
-        passages = nearest(question, hits, before(history)) if self._point else []
+        about, referred = (sought, "") if sought else (question, before(history))
+        passages = nearest(about, hits, referred) if self._point else []
         asked = self._ask(question, passages)
         if passages and count(asked) > budget // _POINTED:
             passages, asked = [], self._ask(question, [])
@@ -109,7 +116,7 @@ class Prompts:
         fitting = {hit.chunk.id for hit in shown}
         asked = self._ask(question, [passage for passage in passages if passage.chunk_id in fitting])
         messages = self._messages(asked, kept, shown)
-        return Prompt(messages, tuple(shown), dropped_turns=sum(turn not in kept for turn in turns))
+        return Prompt(messages, tuple(shown), dropped_turns=sum(turn not in kept for turn in turns), sought=sought)
 
     def stated(self, prompt: Prompt, sentence: str) -> tuple[PromptMessage, ...]:
         """Asks whether the sources state a sentence: begins with the very prompt it is an answer to."""
@@ -126,6 +133,11 @@ class Prompts:
             PromptMessage("assistant", (Block(answer),)),
             PromptMessage("user", (Block(self._fill("again", sentences=named)),)),
         )
+
+    def translation(self, question: str, language: str) -> tuple[PromptMessage, ...]:
+        """Asks for a question in another language."""
+        text = self._fill("translate", question=_flat(question), language=language)
+        return (PromptMessage("user", (Block(text),)),)
 
     def _messages(self, asked: str, kept: Sequence[Message], hits: Sequence[Hit]) -> tuple[PromptMessage, ...]:
         sources = (Block(self._texts["sources"]), *(Block(self._source(hit), hit.chunk.id) for hit in hits))

@@ -15,7 +15,18 @@ from assistant.check import Checker
 from assistant.engine import Done, Params, Piece
 from assistant.errors import Busy, QuestionTooLong
 from assistant.probe import Probe
-from assistant.records import Answer, Chunk, Finished, Hit, Pending, Progress, Sampling, SentenceChecked, Token
+from assistant.records import (
+    Answer,
+    Chunk,
+    Finished,
+    Hit,
+    Message,
+    Pending,
+    Progress,
+    Sampling,
+    SentenceChecked,
+    Token,
+)
 from assistant.settings import Settings
 from assistant.writing import Until
 
@@ -88,8 +99,10 @@ class Finds:
 
     def __init__(self, hits: list[Hit]) -> None:
         self.hits = hits
+        self.asked: list[tuple[str, str]] = []  # the question, and the one before
 
-    def search(self, *_: Any, **__: Any) -> list[Hit]:
+    def search(self, collection: str, question: str, k: int, before: str = "", **_: Any) -> list[Hit]:
+        self.asked.append((question, before))
         return self.hits
 
 
@@ -283,3 +296,40 @@ def test_a_chunk_that_fits_no_prompt_is_not_read_ahead_and_the_others_are() -> N
     assert assistant.read_ahead(progress=told.append) >= 30
     assert len(read) == 2
     assert (told[-1].done, told[-1].total) == (4, 4)
+
+
+SPANISH = "¿Cuándo fue abierta la línea que pasa bajo el río?"
+
+
+def translated(answers: list[str], history: tuple[Message, ...] = ()) -> tuple[Finds, FakeEngine, str]:
+    engine: Any = FakeEngine(answers, lambda _: 1.0)
+    found: Any = Finds(HITS)
+    assistant = Assistant(Settings(), found, found, engine, "fake", Says())
+    return found, engine, assistant.answer(SPANISH, history=history).answer
+
+
+def test_a_question_in_another_language_than_the_documents_is_searched_for_in_theirs() -> None:
+    found, engine, answer = translated(["When was the line opened?", "Fue abierta en 1890."])
+    assert found.asked == [(SPANISH, ""), ("When was the line opened?", "")]
+    assert "English" in engine.asked[0]
+    assert SPANISH in engine.asked[1]  # it is answered as it was asked
+    assert answer.startswith("Fue abierta en 1890.")
+
+
+def test_what_such_a_question_refers_to_is_translated_with_it() -> None:
+    before = "¿Qué línea pasa bajo el río?"
+    history = (Message("user", before), Message("assistant", "La Northern Line."))
+    found, engine, _ = translated(["Which line is it? When was it opened?", "Fue abierta en 1890."], history)
+    assert found.asked == [(SPANISH, before), ("Which line is it? When was it opened?", "")]
+    assert f"{before} {SPANISH}" in engine.asked[0]
+
+
+def test_what_is_no_translation_changes_nothing() -> None:
+    found, _, answer = translated([SPANISH, "Fue abierta en 1890."])
+    assert found.asked == [(SPANISH, "")]
+    assert answer.startswith("Fue abierta en 1890.")
+
+
+def test_no_other_question_is_translated() -> None:
+    _, _, engine = ask(["It opened in 1890."])
+    assert len(engine.asked) == 1

@@ -63,6 +63,7 @@ STAGES = {
     "passages": {"dates", "terms"},
     "prompt": {"passages"},
     "languages": set(),
+    "translate": {"languages"},
     "cite": {"languages", "terms"},
     "evidence": {"dates", "terms"},
     "logistic": set(),
@@ -70,14 +71,14 @@ STAGES = {
     "check": {"conflict", "evidence", "languages", "logistic", "orders", "probe"},
     "groundedness": {"pairs", "terms"},
     "abstain": {"passages"},
-    "conflict": {"cite", "dates", "evidence", "terms"},
+    "conflict": {"cite", "dates", "evidence", "numerals", "terms"},
     "attribution": {"dates", "names", "terms"},
     "orders": {"terms"},
     "pertinent": {"dates", "terms"},
     "draft": {"attribution", "cite", "conflict", "evidence", "markers", "terms"},
     "walk": {"formats"},
 }
-WIRING = {"chain", "ingest", "ingest_run", "opening", "runnables", "writing"}
+WIRING = {"chain", "finding", "ingest", "ingest_run", "opening", "runnables", "writing"}
 DOORS = {"cli", "cli_bench", "cli_doctor", "cli_documents", "cli_eval", "cli_models", "web", "api", "batch", "doctor"}
 WIRED = WIRING | {
     "models",
