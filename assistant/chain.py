@@ -25,7 +25,6 @@ from assistant.finding import Finding
 from assistant.groundedness import Groundedness
 from assistant.ingest import Ingest
 from assistant.opening import Loading, cross_encoder
-from assistant.passages import before
 from assistant.pertinent import NoAnswer, Pertinence
 from assistant.prompt import Prompt, Prompts
 from assistant.question import checked, unicode
@@ -143,8 +142,7 @@ class Assistant:
             if self._strict and not writing.draft.text and writing.finish != "cancelled":
                 reason = "not_supported"
         if reason:
-            nearest = (prompt.sought, "") if prompt.sought else (question, before(history))
-            yield writing.say(abstention(reason, prompt.hits, *nearest))
+            yield writing.say(abstention(reason, prompt.hits, *prompt.sought))
         yield Finished(self._answer(question, prompt, writing, reason))
 
     def answer(
@@ -255,7 +253,9 @@ class Assistant:
         hits = [to_hit(document) for document in context["documents"]]
         return self._build(context["question"], context["history"], hits, context["sought"])
 
-    def _build(self, question: str, history: Sequence[Message], hits: Sequence[Hit], sought: str = "") -> Prompt:
+    def _build(
+        self, question: str, history: Sequence[Message], hits: Sequence[Hit], sought: tuple[str, str] | None = None
+    ) -> Prompt:
         return self._prompts.build(
             question,
             history,

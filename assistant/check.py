@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
 from assistant import logistic
-from assistant.conflict import lacking, refuted
+from assistant.conflict import refuted
 from assistant.errors import AssistantError
 from assistant.evidence import FEATURES, Embeds, Evidence
 from assistant.languages import foreign
@@ -220,7 +220,7 @@ class SentenceCheck:
 
     def _begin(self, sentence: str, hits: Sequence[Hit], ask: Ask) -> None:
         shown = [_shown(hit) for hit in hits]
-        if refuted(sentence, shown) or obeyed(sentence, shown) or _miscounted(sentence, shown):
+        if refuted(sentence, shown) or obeyed(sentence, shown):
             self._over = "unsupported"
             return
         if self._checker.grounds:
@@ -243,13 +243,6 @@ class SentenceCheck:
         if self._weighing:
             self._weighing.close()
         return self._over
-
-
-def _miscounted(sentence: str, texts: Sequence[str]) -> bool:
-    """Whether a sentence in another language than the texts has a number that they have not: of what the witnesses
-    know little else can be held against it.
-    """
-    return foreign(sentence, " ".join(texts)) and lacking(sentence, texts)
 
 
 def _shown(hit: Hit) -> str:

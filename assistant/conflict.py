@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from assistant import dates, sentences
 from assistant.cite import Candidate
 from assistant.evidence import DENIAL, numbers, replaced
-from assistant.numerals import other_values
+from assistant.numerals import scaled, significant
 from assistant.sentences import ITEM
 from assistant.terms import in_order, readings, terms
 
@@ -26,9 +26,10 @@ _TOLD = 0.5  # share of them beside which a sentence tells the same
 _YEARS = range(1000, 2200)
 _YEAR_DIGITS = 4
 _SCALE = 1000  # of thousands, millions and 万: by this or more, written beside the number or in its zeros
+_TELLING = 2  # digits of a number, without which another may have them by chance
+_LARGE = 5  # digits of one that is written out
 _CLOSE = 0.05  # a number rounded by more than this share tells something else: 10 is not 12, 30% not 32%
 _CLOCK = re.compile(r"\d:\d\d")
-_MONTH = re.compile(r"\d+(?=[月월])")  # which texts in other languages give by name
 _LABEL = re.compile(r"(?:(?P<before>[^\s.!?:]+) )?(?P<word>[^\W\d_]*[A-Z][^\W\d_]*)[ -](?P<number>\d+)\b")
 _COUNTS = re.compile(  # with a capital at the beginning of a sentence, and the number is none of a name
     r"about|around|some|over|under|nearly|almost|only|exactly|approximately|roughly|just|more|fewer|up|than|at|least|most|"
@@ -80,6 +81,8 @@ def disagreeing(sentence: str, carried_by: Sequence[Candidate], candidates: Iter
 def refuted(sentence: str, texts: Sequence[str]) -> bool:
     """Whether the texts say otherwise than the sentence in its own words, and nowhere what it says."""
     sentence = ITEM.sub("", sentence)
+    if _rescaled(sentence, texts):
+        return True
     parts = [[text[span.start : span.end] for span in sentences.spans(text)] for text in texts]
     return _other_number(sentence, parts, texts) or any(
         any(rule(sentence, part) for one in parts for part in one)
@@ -88,15 +91,17 @@ def refuted(sentence: str, texts: Sequence[str]) -> bool:
     )
 
 
-def lacking(sentence: str, texts: Sequence[str]) -> bool:
-    """Whether a sentence gives a number that none of the texts has, whatever the language of either: 2.5亿 for 2.5
-    billion. For sentences whose words cannot be compared with those of the texts.
+def _rescaled(sentence: str, texts: Sequence[str]) -> bool:
+    """Whether the sentence has a number of millions or the like with the digits of one that the texts have, but of
+    another size, 2.5亿 for 2.5 billion, and no text has its value. So it goes wrong between languages, where words tell
+    nothing.
     """
     whole = "\n".join(texts)
-    has = _has(whole) | {term for term in terms(whole) if term[0].isdigit()}
-    known = frozenset(date.iso for date in dates.find(whole))
-    said = numbers(_MONTH.sub("", sentence), known) - known
-    return bool(said - has) and not _CLOCK.search(sentence) and has.isdisjoint(other_values(sentence))
+    has = terms(whole) | readings(whole)
+    there = {digits for digits, _ in scaled(whole)} | {significant(term) for term in has if len(term) >= _LARGE}
+    return any(
+        len(digits) >= _TELLING and digits in there and has.isdisjoint(values) for digits, values in scaled(sentence)
+    )
 
 
 def _other_number(sentence: str, parts: Sequence[Sequence[str]], texts: Sequence[str]) -> bool:

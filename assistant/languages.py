@@ -11,6 +11,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[impo
 CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"  # for a class of a regular expression
 
 _RUN = re.compile(rf"[{CJK}]+")
+_ONE = {"wuu": "zh", "yue": "zh", "nn": "no", "nb": "no"}  # written nearly alike
 _SMALL = re.compile(r"\b[^\W\d_A-Z]+\b")
 _FEW = 4  # words, without which nothing is known
 _STRANGE = 0.65  # share of them that a text of the same language seldom lacks
@@ -26,14 +27,23 @@ def foreign(claim: str, context: str) -> bool:
     whatever it is about: function words, at least. Names and numbers say nothing of the language. Where words lack
     because the claim is about something else, its letters tell (py3langid).
     """
-    runs = _RUN.findall(claim)
+    parts = small_parts(claim)
+    strange = len(parts) >= _FEW and absent(parts, context) >= _STRANGE
+    return strange and (bool(_RUN.search(claim)) or likelihood(claim, language(context)) < _UNLIKELY)
+
+
+def small_parts(text: str) -> frozenset[str]:
+    """What tells a text's language: its pairs of CJK characters where it has any, else its words without capitals."""
+    runs = _RUN.findall(text)
     if runs:
-        pairs = {first + second for first, second in chain.from_iterable(map(pairwise, runs))}
-        return len(pairs) >= _FEW and sum(pair in context for pair in pairs) <= (1 - _STRANGE) * len(pairs)
-    words = set(_SMALL.findall(claim))
-    absent = words - set(_SMALL.findall(context.lower()))
-    strange = len(words) >= _FEW and len(absent) >= _STRANGE * len(words)
-    return strange and _likelihoods(claim).get(language(context), 0.0) < _UNLIKELY
+        return frozenset(first + second for first, second in chain.from_iterable(map(pairwise, runs)))
+    return frozenset(_SMALL.findall(text))
+
+
+def absent(parts: frozenset[str], context: str) -> float:
+    """The share of a text's small parts that a context lacks; 0 where there are none."""
+    words = frozenset(_SMALL.findall(context.lower()))
+    return sum(part not in words and not (_RUN.match(part) and part in context) for part in parts) / max(len(parts), 1)
 
 
 def language(text: str) -> str:
@@ -42,9 +52,17 @@ def language(text: str) -> str:
     return max(likelihoods, key=likelihoods.__getitem__)
 
 
+def likelihood(text: str, code: str) -> float:
+    """How likely a text is in a language, by its beginning; 0 for one that is unknown."""
+    return _likelihoods(text[:_SAMPLE]).get(code, 0.0)
+
+
 @lru_cache(_TEXTS_KEPT)
 def _likelihoods(text: str) -> dict[str, float]:
-    return {language: float(likelihood) for language, likelihood in _identifier().rank(text)}
+    found: dict[str, float] = {}
+    for code, likelihood in _identifier().rank(text):
+        found[_ONE.get(code, code)] = found.get(_ONE.get(code, code), 0.0) + float(likelihood)
+    return found
 
 
 @cache

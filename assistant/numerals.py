@@ -93,20 +93,33 @@ def plain(digits: str) -> str:
 
 def readings(text: str) -> Iterator[str]:
     """What else the numbers of a text may be: 1.200 twelve hundred, 1 200 too, the 3.5 of 3.5 million."""
-    yield from other_values(text)
-    for match in _SCALED.finditer(text):
-        yield plain(match["number"])
-
-
-def other_values(text: str) -> Iterator[str]:
-    """Those of them that are the value of a whole number: 1.200 millones are 1,200,000,000, but not 1,200."""
     for match in _DOT.finditer(text):
         yield match[0].replace(".", "")
     for match in _SPACED.finditer(text):
         yield match[0].replace(" ", "")
     for match in _SCALED.finditer(text):
-        if _DOT.fullmatch(match["number"]):
-            yield _times(match["number"].replace(".", ""), _SCALE[match["scale"].lower()])
+        yield plain(match["number"])
+        yield from _sizes(match)[1:]
+
+
+def scaled(text: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """Each number before a million, 亿 or the like: its significant digits, and the values it may have. 2.500 millones
+    are 2,500,000,000 or, as English reads it, 2,500,000.
+    """
+    for match in _SCALED.finditer(text):
+        yield significant(plain(match["number"])), frozenset(_sizes(match))
+
+
+def significant(number: str) -> str:
+    """The digits of a number without the zeros around them: what 2.5, 2500 and 0.25 have in common."""
+    return number.replace(".", "").strip("0")
+
+
+def _sizes(match: re.Match[str]) -> list[str]:
+    """What a number and its scale may come to, English's reading first."""
+    number, scale = match["number"], _SCALE[match["scale"].lower()]
+    dotless = [number.replace(".", "")] if _DOT.fullmatch(number) else []
+    return [_times(one, scale) for one in (number, *dotless)]
 
 
 def _times(number: str, scale: int) -> str:

@@ -50,13 +50,13 @@ Count = Callable[[str], int]
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """`hits` are those that fitted, in prompt order; `dropped_turns` counts turns that were left out or cut; `sought`
-    is what the hits were found by where that was not the question.
+    are the question that found the hits, and what it refers to.
     """
 
     messages: tuple[PromptMessage, ...]
     hits: tuple[Hit, ...]
     dropped_turns: int
-    sought: str = ""
+    sought: tuple[str, str]
 
 
 class Prompts:
@@ -84,16 +84,16 @@ class Prompts:
         count: Count,
         budget: int,
         history_budget: int,
-        sought: str = "",
+        sought: tuple[str, str] | None = None,
     ) -> Prompt:
         """The prompt in at most `budget` tokens, of which the history gets at most `history_budget`.
 
-        The newest exchange of the history always stays. Hits that do not fit are left out, worst first. `sought` is
-        what they were found by, where that is another text than the question.
+        The newest exchange of the history always stays. Hits that do not fit are left out, worst first. `sought` is a
+        translation that found them, with the question before it: the likely sentences are those nearest to it.
         Raises QuestionTooLong when not even the question fits beside the best hit.
         """
-        about, referred = (sought, "") if sought else (question, before(history))
-        passages = nearest(about, hits, referred) if self._point else []
+        sought = sought or (question, before(history))
+        passages = nearest(sought[0], hits, sought[1]) if self._point else []
         asked = self._ask(question, passages)
         if passages and count(asked) > budget // _POINTED:
             passages, asked = [], self._ask(question, [])
@@ -116,7 +116,7 @@ class Prompts:
         fitting = {hit.chunk.id for hit in shown}
         asked = self._ask(question, [passage for passage in passages if passage.chunk_id in fitting])
         messages = self._messages(asked, kept, shown)
-        return Prompt(messages, tuple(shown), dropped_turns=sum(turn not in kept for turn in turns), sought=sought)
+        return Prompt(messages, tuple(shown), sum(turn not in kept for turn in turns), sought)
 
     def stated(self, prompt: Prompt, sentence: str) -> tuple[PromptMessage, ...]:
         """Asks whether the sources state a sentence: begins with the very prompt it is an answer to."""
@@ -135,8 +135,8 @@ class Prompts:
         )
 
     def translation(self, question: str, language: str) -> tuple[PromptMessage, ...]:
-        """Asks for a question in another language."""
-        text = self._fill("translate", question=_flat(question), language=language)
+        """Asks for a question, and what it refers to in lines before it, in another language."""
+        text = self._fill("translate", question=question, language=language)
         return (PromptMessage("user", (Block(text),)),)
 
     def _messages(self, asked: str, kept: Sequence[Message], hits: Sequence[Hit]) -> tuple[PromptMessage, ...]:

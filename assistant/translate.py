@@ -6,9 +6,10 @@ Chinese finds in English documents only what shares a name or a number with it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from assistant.languages import foreign, language
+from assistant.languages import absent, language, likelihood, small_parts
 
 NAMES = {  # those that language models of the catalog know well, by the code that py3langid gives
     "ar": "Arabic",
@@ -42,20 +43,52 @@ NAMES = {  # those that language models of the catalog know well, by the code th
 }
 
 
-def target(question: str, texts: Sequence[str]) -> str | None:
-    """The name of the texts' language where the question seems to be in another one; None where it is in theirs, and
-    where that is not known.
+_FEW = 2  # words without which a question's language is not known
+_PROSE = 8  # words without which a text's is not: a list of names
+_STRANGE = 0.65  # share of its words that a text of the same language seldom lacks
+_UNLIKELY = 0.01  # that one is in the other's language; 0 of 1,500 questions are below it in their own (docs/lab.md)
+_LONGEST = 500  # characters of a question that is translated: a longer one finds by its names and numbers
+_LONGER = 8  # times as long as a question in few characters, such as Chinese, its translation may be
+_MARKS = '"“”「」'
+
+
+def target(question: str, texts: Sequence[str], before: str = "") -> str | None:
+    """The name of the language of most of the texts, where the question is in another one; None where it is in theirs,
+    where that is not known, and for a question that is too long.
+
+    One of a few words takes after the question `before`.
     """
-    context = "\n".join(texts)
-    if not context or not foreign(question, context):
+    asked = question if len(small_parts(question)) >= _FEW else f"{before} {question}"
+    strange = [text for text in texts if other(asked, text)]
+    found = Counter(map(language, strange)).most_common(1)
+    if not found or 2 * len(strange) <= len(texts) or len(f"{before}{question}") > _LONGEST:
         return None
-    theirs = language(context)
-    return NAMES.get(theirs) if theirs != language(question) else None
+    theirs, count = found[0]
+    return NAMES.get(theirs) if 2 * count > len(strange) else None
 
 
-def accepted(translation: str, texts: Sequence[str]) -> str:
-    """What a model wrote as a translation, without quotation marks around it; "" where it is in no better language
-    than the question was.
+def other(question: str, text: str) -> bool:
+    """Whether a text is in another language than a question: surely, as neither can be in the other's. Lists, menus
+    and code can be in any.
     """
-    said = translation.strip().strip("\"“”'")
-    return "" if foreign(said, "\n".join(texts)) else said
+    parts = small_parts(question)
+    if len(parts) < _FEW or len(small_parts(text)) < _PROSE:
+        return False
+    own, theirs = language(question), language(text)
+    if own == theirs or absent(parts, text) < _STRANGE:
+        return False
+    return likelihood(question, theirs) < _UNLIKELY and likelihood(text, own) < _UNLIKELY
+
+
+def accepted(said: str, question: str, texts: Sequence[str]) -> tuple[str, str] | None:
+    """A translation as the model wrote it: the last of its lines, and what stands before that. None for what can be
+    none: what is in the question's language or in another one than most texts, and what is far too long.
+    """
+    lines = [line.strip().strip(_MARKS) for line in said.strip().splitlines() if line.strip()]
+    whole = " ".join(lines)
+    if not lines or len(lines) > question.count("\n") + 1 or len(whole) > _LONGER * len(question):
+        return None
+    fitting = sum(not other(whole, text) for text in texts)
+    if language(whole) == language(question) or 2 * fitting <= len(texts):
+        return None
+    return lines[-1], "\n".join(lines[:-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -299,6 +300,7 @@ def test_a_chunk_that_fits_no_prompt_is_not_read_ahead_and_the_others_are() -> N
 
 
 SPANISH = "¿Cuándo fue abierta la línea que pasa bajo el río?"
+EARLIER = "¿Qué línea pasa por debajo del río?"
 
 
 def translated(answers: list[str], history: tuple[Message, ...] = ()) -> tuple[Finds, FakeEngine, str]:
@@ -317,17 +319,28 @@ def test_a_question_in_another_language_than_the_documents_is_searched_for_in_th
 
 
 def test_what_such_a_question_refers_to_is_translated_with_it() -> None:
-    before = "¿Qué línea pasa bajo el río?"
-    history = (Message("user", before), Message("assistant", "La Northern Line."))
-    found, engine, _ = translated(["Which line is it? When was it opened?", "Fue abierta en 1890."], history)
-    assert found.asked == [(SPANISH, before), ("Which line is it? When was it opened?", "")]
-    assert f"{before} {SPANISH}" in engine.asked[0]
+    history = (Message("user", EARLIER), Message("assistant", "La Northern Line."))
+    said = "Which line passes below the river?\nWhen was it opened?"
+    found, engine, _ = translated([said, "Fue abierta en 1890."], history)
+    assert found.asked == [(SPANISH, EARLIER), ("When was it opened?", "Which line passes below the river?")]
+    assert f"{EARLIER}\n{SPANISH}" in engine.asked[0]
 
 
-def test_what_is_no_translation_changes_nothing() -> None:
-    found, _, answer = translated([SPANISH, "Fue abierta en 1890."])
+@pytest.mark.parametrize("said", [SPANISH, BUSY])
+def test_what_is_no_translation_changes_nothing(said: str) -> None:
+    found, _, answer = translated([said, "Fue abierta en 1890."])
     assert found.asked == [(SPANISH, "")]
     assert answer.startswith("Fue abierta en 1890.")
+
+
+def test_passages_in_the_language_of_the_question_stay_beside_those_of_its_translation() -> None:
+    text = "La línea fue abierta en 1890, y después fue prolongada hasta el otro lado del río en 1924."
+    spanish = Hit(Chunk("e-0", "e", text, 0, len(text), file="linea.txt"), 1.0)
+    more = [replace(HITS[0], chunk=replace(HITS[0].chunk, id=f"d-{n}")) for n in range(1, 3)]
+    engine: Any = FakeEngine(["When was the line opened?", "Fue abierta en 1890."], lambda _: 1.0)
+    found: Any = Finds([*HITS, spanish, *more])
+    assistant = Assistant(Settings(), found, found, engine, "fake", Says())
+    assert [hit.chunk.id for hit in assistant.answer(SPANISH).hits] == ["e-0", "d-0", "d-1", "d-2"]
 
 
 def test_no_other_question_is_translated() -> None:

@@ -164,15 +164,6 @@ def test_words_of_another_language_tell_nothing_but_numbers_do() -> None:
         assert checker.begin(said.replace("1890", "1924"), HITS, says(2.0)).verdict() == "unsupported"
 
 
-def test_a_number_that_no_source_has_refutes_what_is_said_in_another_language() -> None:
-    def ask(sentence: str) -> Asked:
-        raise AssertionError(sentence)
-
-    check = Checker(FakeEmbedder(), weights()).begin("La línea fue abierta en el año 1950.", HITS, ask)
-    assert check.done
-    assert check.verdict() == "unsupported"
-
-
 def test_what_is_refuted_is_asked_of_no_model() -> None:
     def ask(sentence: str) -> Asked:
         raise AssertionError(sentence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assistant.cite import Citer
-from assistant.conflict import disagreeing, lacking, refuted
+from assistant.conflict import disagreeing, refuted
 from assistant.draft import Draft
 from assistant.records import Chunk, Hit
 
@@ -186,8 +186,8 @@ def test_numbers_beside_capitals_dates_and_what_happens_once(sentence: str, othe
 
 
 REPORT = (
-    "A British company announced an investment of $2.5 billion in Beijing. At 3 p.m. on Dec. 5, 2025 seventeen"
-    " countries and 1,200 people took part; China ranked 11th. It spent 3.6 trillion yuan."
+    "A British company announced an investment of $2.5 billion in Beijing. Seventeen countries and 295,000,000"
+    " people took part. It spent 3.6 trillion yuan, and 5 million on the way."
 )
 
 
@@ -198,18 +198,17 @@ REPORT = (
         "Invirtió 2.500 millones de dólares.",
         "Invirtió 2,5 mil millones de dólares.",
         "Das Unternehmen investiert 2,5 Milliarden Dollar.",
-        "El 5 de diciembre de 2025 participaron 17 países y 1.200 personas.",
-        "会议于2025年12月5日举行。",
-        "会议于12月5日举行。",
-        "Empezó a las 15:00.",
-        "1 200 personnes ont participé.",
-        "China ocupó el puesto 11.º.",
         "支出为3.6万亿元。",
-        "Participaron muchos países.",
+        "支出为36000亿元。",
+        "2.95亿人参加了。",
+        "Participaron 295 millones de personas.",
+        "It spent 5 billion on the way.",  # one digit may be chance
+        "Participaron 40 millones de personas.",  # wrong, but of no digits of theirs
+        "二十五亿美元",
     ],
 )
 def test_a_number_is_the_same_in_every_language(said: str) -> None:
-    assert not lacking(said, [REPORT])
+    assert not refuted(said, [REPORT])
 
 
 @pytest.mark.parametrize(
@@ -217,12 +216,11 @@ def test_a_number_is_the_same_in_every_language(said: str) -> None:
     [
         "该公司在北京投资了2.5亿美元。",
         "Invirtió 2,5 millones de dólares.",
-        "Participaron 23 países.",
+        "The company invests $2.5 million.",
         "支出为3.6亿元。",
-        "En diciembre de 2024 participaron 17 países.",
-        "China ocupó el puesto 14.º.",
+        "29.5亿人参加了。",
     ],
 )
-def test_a_number_that_no_text_has_is_lacking(said: str) -> None:
-    assert lacking(said, [REPORT])
-    assert not lacking(said, [REPORT, said])
+def test_the_digits_of_a_number_with_another_size_refute(said: str) -> None:
+    assert refuted(said, [REPORT])
+    assert not refuted(said, [REPORT, said])
