@@ -93,8 +93,8 @@ def refuted(sentence: str, texts: Sequence[str]) -> bool:
 
 def _rescaled(sentence: str, texts: Sequence[str]) -> bool:
     """Whether the sentence has a number of millions or the like with the digits of one that the texts have, but of
-    another size, 2.5亿 for 2.5 billion, and no text has its value. So it goes wrong between languages, where words tell
-    nothing.
+    another size, 2.5亿 for 2.5 billion, and no text has its value. So it goes wrong between languages, where words
+    tell nothing.
     """
     whole = "\n".join(texts)
     has = terms(whole) | readings(whole)
