@@ -16,6 +16,7 @@ _SMALL = re.compile(r"\b[^\W\d_A-Z]+\b")
 _FEW = 4  # words, without which nothing is known
 _STRANGE = 0.65  # share of them that a text of the same language seldom lacks
 _UNLIKELY = 0.1  # that a claim is in the context's language
+_NAMES = 0.2  # share of CJK letters below which they are names in a text of another script
 _SAMPLE = 4000  # characters of the context that are looked at: enough for certainty
 _TEXTS_KEPT = 64
 
@@ -29,11 +30,12 @@ def foreign(claim: str, context: str) -> bool:
     """
     parts = small_parts(claim)
     strange = len(parts) >= _FEW and absent(parts, context) >= _STRANGE
-    return strange and (bool(_RUN.search(claim)) or likelihood(claim, language(context)) < _UNLIKELY)
+    return strange and (any(map(_RUN.match, parts)) or likelihood(claim, language(context)) < _UNLIKELY)
 
 
 def small_parts(text: str) -> frozenset[str]:
-    """What tells a text's language: its pairs of CJK characters where it has any, else its words without capitals."""
+    """What tells a language: pairs of CJK characters; words without capitals where a text has these as names alone."""
+    text = _sample(text)
     runs = _RUN.findall(text)
     if runs:
         return frozenset(first + second for first, second in chain.from_iterable(map(pairwise, runs)))
@@ -48,13 +50,20 @@ def absent(parts: frozenset[str], context: str) -> float:
 
 def language(text: str) -> str:
     """The code of a text's language, as py3langid has it: by the text's beginning."""
-    likelihoods = _likelihoods(text[:_SAMPLE])
+    likelihoods = _likelihoods(_sample(text))
     return max(likelihoods, key=likelihoods.__getitem__)
 
 
 def likelihood(text: str, code: str) -> float:
     """How likely a text is in a language, by its beginning; 0 for one that is unknown."""
-    return _likelihoods(text[:_SAMPLE]).get(code, 0.0)
+    return _likelihoods(_sample(text)).get(code, 0.0)
+
+
+def _sample(text: str) -> str:
+    """The beginning of a text, without names in CJK letters: py3langid goes by bytes, and a few of these decide."""
+    text = text[:_SAMPLE]
+    letters = sum(map(str.isalpha, text))
+    return _RUN.sub(" ", text) if sum(map(len, _RUN.findall(text))) < _NAMES * letters else text
 
 
 @lru_cache(_TEXTS_KEPT)

@@ -14,6 +14,10 @@ SPANISH = ["El gasto de China en investigación y desarrollo ha crecido mucho, y
 CHINESE = ["2019年，中国的研究与试验发展经费投入超过两万亿元，英国制药公司阿斯利康宣布在北京投资二十五亿美元。"]
 
 
+NAMED = (
+    "The Yuan dynasty (Chinese: 元朝; pinyin: Yuán Cháo), officially the Great Yuan (大元; Dà Yuán), was the empire"
+    " or ruling dynasty of China established by Kublai Khan, leader of the Mongolian Borjigin clan."
+)
 LISTS = [
     "Ingredients: 200 g flour, 2 eggs, 100 ml milk, 50 g sugar, 1 tsp salt, 30 g butter, vanilla",
     "espresso 2.50 · macchiato 3.00 · cappuccino 3.50 · latte 4.00 · panini 6.00 · tiramisu 5.50",
@@ -27,6 +31,7 @@ LISTS = [
     [
         ("阿斯利康在北京投资了多少钱？", ENGLISH, "English"),
         ("何时开通？", ENGLISH, "English"),
+        ("元朝的首都在哪里？", [NAMED], "English"),
         ("¿Cuánto dinero va a invertir la empresa británica en la capital?", ENGLISH, "English"),
         ("Wie viel Geld will der britische Konzern in der Hauptstadt ausgeben?", ENGLISH, "English"),
         ("¿Cuántas estaciones tiene?", ENGLISH, "English"),
