@@ -47,9 +47,8 @@ from assistant.settings import Settings
 from assistant.where import Where
 from assistant.writing import Until, Writing, limit_s
 
-Context = Runnable[
-    dict[str, Any], dict[str, Any]
-]  # {"question", "history", "collection"} gain "documents", "sought", "prompt"
+# {"question", "history", "collection", ...} gain "documents", "sought" and "prompt"
+Context = Runnable[dict[str, Any], dict[str, Any]]
 
 
 class Assistant:
