@@ -83,7 +83,7 @@ class Assistant:
                 timeout_s=settings.answer.timeout_s or None,
             ),
         )
-        retrieve = RunnableLambda(Finding(retriever, self._model, self._prompts, settings.retrieve.k).__call__)
+        retrieve = RunnableLambda(Finding(retriever, self._model, self._prompts, settings.retrieve.k).find)
         assemble = RunnableLambda(self._assemble)
         self._context: Context = retrieve | RunnablePassthrough.assign(prompt=assemble)
 

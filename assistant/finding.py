@@ -16,7 +16,7 @@ from assistant.prompt import Prompts
 from assistant.records import Sampling
 from assistant.retrieve import Retriever
 from assistant.runnables import ChunkRetriever, LocalChatModel, to_messages
-from assistant.translate import accepted, other, target
+from assistant.translate import accepted, other, spoken, target
 
 _TOKENS = 150  # the most of a translation
 
@@ -24,9 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Finding:
-    """Called with what is asked; gives that with "documents", and with "sought": the question, and the one before it,
-    that found them.
-    """
+    """Searches once, or twice."""
 
     def __init__(self, retriever: Retriever, model: LocalChatModel, prompts: Prompts, k: int) -> None:
         self._retriever = retriever
@@ -34,14 +32,17 @@ class Finding:
         self._prompts = prompts
         self._k = k
 
-    def __call__(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Raises what the search raises."""
+    def find(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What is asked with "documents", and with "sought": the question, and the one before it, that found them.
+
+        Raises what the search raises.
+        """
         chunks = ChunkRetriever(retriever=self._retriever, collection=asked["collection"], k=self._k)
         question, referred, where = asked["question"], before(asked["history"]), asked["where"]
         found = chunks.invoke(question, before=referred, where=where)
         translated = self._translated(question, referred, [one.page_content for one in found], asked["cancel"])
         if translated:
-            own = [one for one in found if not other(question, one.page_content)]
+            own = [one for one in found if not other(spoken(question, referred), one.page_content)]
             found = _by_turns(own, chunks.invoke(translated[0], before=translated[1], where=where))[: self._k]
         return asked | {"documents": found, "sought": translated or (question, referred)}
 

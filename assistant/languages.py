@@ -8,13 +8,13 @@ from itertools import chain, pairwise
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
+STRANGE = 0.65  # share of words in small letters that a text of the same language seldom lacks
 CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"  # for a class of a regular expression
 
 _RUN = re.compile(rf"[{CJK}]+")
 _ONE = {"wuu": "zh", "yue": "zh", "nn": "no", "nb": "no"}  # written nearly alike
 _SMALL = re.compile(r"\b[^\W\d_A-Z]+\b")
 _FEW = 4  # words, without which nothing is known
-_STRANGE = 0.65  # share of them that a text of the same language seldom lacks
 _UNLIKELY = 0.1  # that a claim is in the context's language
 _NAMES = 0.2  # share of CJK letters below which they are names in a text of another script
 _SAMPLE = 4000  # characters of the context that are looked at: enough for certainty
@@ -29,7 +29,7 @@ def foreign(claim: str, context: str) -> bool:
     because the claim is about something else, its letters tell (py3langid).
     """
     parts = small_parts(claim)
-    strange = len(parts) >= _FEW and absent(parts, context) >= _STRANGE
+    strange = len(parts) >= _FEW and absent(parts, context) >= STRANGE
     return strange and (any(map(_RUN.match, parts)) or likelihood(claim, language(context)) < _UNLIKELY)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from assistant.languages import absent, language, likelihood, small_parts
+from assistant.languages import STRANGE, absent, language, likelihood, small_parts
 
 NAMES = {  # those that language models of the catalog know well, by the code that py3langid gives
     "ar": "Arabic",
@@ -42,42 +42,53 @@ NAMES = {  # those that language models of the catalog know well, by the code th
     "zh": "Chinese",
 }
 
-
 _FEW = 2  # words without which a question's language is not known
 _PROSE = 8  # words without which a text's is not: a list of names
-_STRANGE = 0.65  # share of its words that a text of the same language seldom lacks
 _UNLIKELY = 0.01  # that one is in the other's language; 0 of 1,500 questions are below it in their own (docs/lab.md)
 _LONGEST = 500  # characters of a question that is translated: a longer one finds by its names and numbers
 _LONGER = 8  # times as long as a question in few characters, such as Chinese, its translation may be
 _MARKS = '"“”「」'
 
 
+def spoken(question: str, before: str) -> str:
+    """What tells the language of a question: one of a few words takes after the question before."""
+    return question if len(small_parts(question)) >= _FEW else f"{before} {question}"
+
+
 def target(question: str, texts: Sequence[str], before: str = "") -> str | None:
     """The name of the language of most of the texts, where the question is in another one; None where it is in theirs,
     where that is not known, and for a question that is too long.
-
-    One of a few words takes after the question `before`.
     """
-    asked = question if len(small_parts(question)) >= _FEW else f"{before} {question}"
-    strange = [text for text in texts if other(asked, text)]
+    asked = spoken(question, before)
+    lacking = [text for text in texts if _lacks_words(asked, text)]
+    if 2 * len(lacking) <= len(texts) or len(f"{before}{question}") > _LONGEST:
+        return None
+    if absent(small_parts(asked), "\n".join(lacking)) < STRANGE:
+        return None  # as a rule, and at once: what tells languages takes half a second to load
+    strange = [text for text in lacking if _unlikely(asked, text)]
     found = Counter(map(language, strange)).most_common(1)
-    if not found or 2 * len(strange) <= len(texts) or len(f"{before}{question}") > _LONGEST:
+    if not found or 2 * len(strange) <= len(texts):
         return None
     theirs, count = found[0]
     return NAMES.get(theirs) if 2 * count > len(strange) else None
 
 
-def other(question: str, text: str) -> bool:
-    """Whether a text is in another language than a question: surely, as neither can be in the other's. Lists, menus
+def other(asked: str, text: str) -> bool:
+    """Whether a text is in another language than what is asked: surely, as neither can be in the other's. Lists, menus
     and code can be in any.
     """
-    parts = small_parts(question)
-    if len(parts) < _FEW or len(small_parts(text)) < _PROSE:
-        return False
-    own, theirs = language(question), language(text)
-    if own == theirs or absent(parts, text) < _STRANGE:
-        return False
-    return likelihood(question, theirs) < _UNLIKELY and likelihood(text, own) < _UNLIKELY
+    return _lacks_words(asked, text) and _unlikely(asked, text)
+
+
+def _lacks_words(asked: str, text: str) -> bool:
+    """Whether a text, in sentences, has hardly any word of what is asked."""
+    parts = small_parts(asked)
+    return len(parts) >= _FEW and len(small_parts(text)) >= _PROSE and absent(parts, text) >= STRANGE
+
+
+def _unlikely(asked: str, text: str) -> bool:
+    own, theirs = language(asked), language(text)
+    return own != theirs and likelihood(asked, theirs) < _UNLIKELY and likelihood(text, own) < _UNLIKELY
 
 
 def accepted(said: str, question: str, texts: Sequence[str]) -> tuple[str, str] | None:

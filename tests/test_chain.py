@@ -343,6 +343,17 @@ def test_passages_in_the_language_of_the_question_stay_beside_those_of_its_trans
     assert [hit.chunk.id for hit in assistant.answer(SPANISH).hits] == ["e-0", "d-0", "d-1", "d-2"]
 
 
+def test_what_a_short_follow_up_finds_in_another_language_does_not_stay() -> None:
+    found: Any = Finds(HITS)
+    engine: Any = FakeEngine(["Which line passes below the river?\nIn 1924?", "Fue prolongada."], lambda _: 1.0)
+    assistant = Assistant(Settings(), found, found, engine, "fake", Says())
+    elsewhere = [replace(HITS[0], chunk=replace(HITS[0].chunk, id="d-1"))]
+    search = found.search
+    found.search = lambda *given, **named: search(*given, **named) if "¿" in given[1] else elsewhere
+    answer = assistant.answer("¿1924?", history=(Message("user", EARLIER), Message("assistant", "La Northern.")))
+    assert [hit.chunk.id for hit in answer.hits] == ["d-1"]
+
+
 def test_no_other_question_is_translated() -> None:
     _, _, engine = ask(["It opened in 1890."])
     assert len(engine.asked) == 1
